@@ -1,0 +1,25 @@
+//! The vocabulary of everything Fathom tells: tables, fields, batches, processes.
+//!
+//! A table is described once, by `#[derive(Event)]` on a plain struct. JSON rows, CSV, the live
+//! table, the documentation and (later) the SQL catalogue are ordinary functions over [`Table`].
+//! After decoding there is one currency, the [`Batch`]: columns with their table, and beside them
+//! for each row where it came from ([`Origin`]) and the process it speaks of ([`Process`]).
+#![forbid(unsafe_code)]
+
+mod batch;
+mod column;
+mod common;
+mod process;
+mod table;
+mod value;
+
+pub use batch::{Batch, Decoded, Origin};
+pub use column::{Cell, Column, Data};
+pub use common::{COMMON, common_value};
+pub use process::{
+    Ancestor, Change, Container, Credentials, ImageFlags, Namespaces, Process, ProcessFacts,
+    ProcessKey, Qos, Runtime,
+};
+pub use schema_derive::Event;
+pub use table::{Event, Field, FlagNames, Kind, Sensitivity, Storage, Table, Unit};
+pub use value::{Row, Text, Value};
