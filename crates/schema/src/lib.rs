@@ -10,6 +10,7 @@ mod batch;
 mod column;
 mod common;
 mod process;
+mod sink;
 mod table;
 mod value;
 
@@ -21,5 +22,6 @@ pub use process::{
     ProcessKey, Qos, Runtime,
 };
 pub use schema_derive::Event;
+pub use sink::Sink;
 pub use table::{Event, Field, FlagNames, Kind, Sensitivity, Storage, Table, Unit};
 pub use value::{Row, Text, Value};

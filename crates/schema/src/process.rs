@@ -189,7 +189,7 @@ pub enum Qos {
 /// What happened to a process. Times are `CLOCK_BOOTTIME` nanoseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A process was there already when watching began (`args` may follow from elsewhere).
+    /// A process was there already when watching began.
     Seen {
         /// When it was looked at.
         time: u64,
@@ -197,6 +197,8 @@ pub enum Change {
         key: ProcessKey,
         /// What it was then.
         facts: Box<ProcessFacts>,
+        /// Whether it is known only because a watched process descends from it.
+        ancestor_only: bool,
     },
     /// A process came to be; it shares its parent's image until it execs.
     Forked {

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The way up: two rings by worth, one of each for every worker, and the books about them.
+ *
+ * All maps here are shared: the loader makes them once and gives them to every object.
+ * `fathom_facts` carries what must not be lost (the life of processes), `fathom_bulk` the rest,
+ * so that a storm of opens can never push out an exec. The process chooses the ring, so all
+ * records of one process arrive in order at one worker.
+ */
+#ifndef FATHOM_RING_BPF_H
+#define FATHOM_RING_BPF_H
+
+#include "compat.bpf.h"
+#include "record.h"
+
+#define RING_WORKERS 16
+
+struct fathom_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RING_WORKERS);
+	__type(key, __u32);
+	__array(values, struct fathom_ring);
+} fathom_facts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RING_WORKERS);
+	__type(key, __u32);
+	__array(values, struct fathom_ring);
+} fathom_bulk SEC(".maps");
+
+/* What became of the records: [signal][kind][fate], per CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECORD_SIGNALS * RECORD_KINDS * FATE_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} fathom_fates SEC(".maps");
+
+/* What the agent tells every program; a map write changes it, never a re-attach. */
+struct fathom_config {
+	__u32 scope;		/* SCOPE_* bits: what is watched */
+	__u32 own_tgid;		/* the agent itself, never watched */
+	__u32 worker_mask;	/* workers - 1; workers are a power of two */
+	__u32 wake_at;		/* bytes in a ring from which on its reader is woken at once */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fathom_config);
+} fathom_config SEC(".maps");
+
+/* The number that the loader gave to this object's signal. */
+const volatile __u32 fathom_signal SEC(".rodata.fathom");
+
+static __always_inline struct fathom_config *agent_config(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&fathom_config, &zero);
+}
+
+static __always_inline void count_fate(__u32 kind, enum record_fate fate)
+{
+	__u32 place = (fathom_signal * RECORD_KINDS + kind) * FATE_COUNT + fate;
+	__u64 *count = bpf_map_lookup_elem(&fathom_fates, &place);
+
+	if (count)
+		*count += 1;
+}
+
+/*
+ * Copies a finished record to its process's ring. A wake-up costs fifty times what the copy
+ * does, so the reader polls by the clock and is woken only when the ring is filling up.
+ */
+static __always_inline void submit(void *rings, struct record_header *record, __u32 size)
+{
+	struct fathom_config *cfg = agent_config();
+	__u32 worker = 0;
+	__u64 wake = BPF_RB_NO_WAKEUP;
+	void *ring;
+
+	if (!cfg)
+		return;
+	if (cfg->worker_mask)
+		worker = (record->tgid * 0x9E3779B1u >> 16) & cfg->worker_mask;
+	ring = bpf_map_lookup_elem(rings, &worker);
+	if (!ring)
+		return;
+	record->size = size;
+	record->signal = fathom_signal;
+	record->spare = 0;
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= cfg->wake_at)
+		wake = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(ring, record, size, wake))
+		count_fate(record->kind, FATE_RING_FULL);
+	else
+		count_fate(record->kind, FATE_SUBMITTED);
+}
+
+#endif

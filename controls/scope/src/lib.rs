@@ -1,0 +1,103 @@
+//! The scope: whom to watch. Changing it is a map write, never a re-attach.
+//!
+//! The kernel side keeps it as cgroups and processes come and go; this side says where to begin.
+#![forbid(unsafe_code)]
+
+mod plan;
+
+pub use plan::{Plan, Scope, plan};
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use kernel::{Hook, Kernel, Mechanism, Rung, Signal};
+
+/// The control, as the loader takes it. It comes before every signal: see `scope_process_made`.
+pub static SCOPE: Signal = Signal {
+    name: "scope",
+    object: include_bytes!(concat!(env!("OUT_DIR"), "/scope.bpf.o")),
+    tables: &[],
+    kinds: &[],
+    hooks: &[
+        Hook {
+            what: "new cgroups below a watched one",
+            lost: "processes in cgroups made after the start",
+            rungs: &[Rung::full(Mechanism::TpBtf, "scope_cgroup_made")],
+        },
+        Hook {
+            what: "cgroups that go",
+            lost: "room in the scope's table",
+            rungs: &[Rung::full(Mechanism::TpBtf, "scope_cgroup_gone")],
+        },
+        Hook {
+            what: "children of watched processes",
+            lost: "descendants of a watched pid",
+            rungs: &[Rung::full(Mechanism::TpBtf, "scope_process_made")],
+        },
+        Hook {
+            what: "processes that are gone",
+            lost: "room in the scope's table",
+            rungs: &[Rung::full(Mechanism::TpBtf, "scope_process_gone")],
+        },
+        Hook {
+            what: "running descendants of a watched pid",
+            lost: "descendants older than the agent",
+            rungs: &[Rung::full(Mechanism::Iter, "scope_descendants")],
+        },
+    ],
+    decode: |_, _, _, _| Err(wire::Malformed::Kind),
+};
+
+/// Puts `scopes` into the kernel, together: a process in any of them is watched.
+///
+/// Roots are entered before their trees are read, so what is made meanwhile is not missed.
+pub fn apply(kernel: &Kernel, scopes: &[Scope]) -> Result<()> {
+    let Plan { mode, cgroups, pids } = plan(scopes);
+    let entered = kernel.shared_map("scope_cgroups").context("the scope control is not loaded")?;
+    for path in &cgroups {
+        let id = cgroup_id(path)?;
+        entered.set(&id.to_ne_bytes(), &1u32.to_ne_bytes())?;
+        enter_below(&entered, path)?;
+    }
+    let entered = kernel.shared_map("scope_pids").context("the scope control is not loaded")?;
+    for &pid in &pids {
+        entered.set(&pid.to_ne_bytes(), &0u64.to_ne_bytes())?;
+    }
+    // Completes the entries and takes in the descendants that run already.
+    kernel.read_iterators(SCOPE.name)?;
+    for &pid in &pids {
+        let start = entered.get(&pid.to_ne_bytes()).unwrap_or_default();
+        if start.iter().all(|&byte| byte == 0) {
+            entered.remove(&pid.to_ne_bytes());
+            bail!("there is no process {pid}");
+        }
+    }
+    kernel.set_scope(mode)
+}
+
+fn enter_below(map: &kernel::SharedMap<'_>, path: &Path) -> Result<()> {
+    // A directory that goes away while it is read is a cgroup that is gone: nothing to enter.
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if let Ok(id) = cgroup_id(&entry.path()) {
+                map.set(&id.to_ne_bytes(), &1u32.to_ne_bytes())?;
+            }
+            enter_below(map, &entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The kernel's id of a cgroup is its directory's inode number.
+fn cgroup_id(path: &Path) -> Result<u64> {
+    let about = fs::metadata(path).with_context(|| format!("there is no cgroup {}", path.display()))?;
+    ensure!(
+        path.join("cgroup.procs").exists(),
+        "{} is not a cgroup2 directory (they lie below {})",
+        path.display(),
+        kernel::cgroup2_mount().unwrap_or_default().display()
+    );
+    Ok(about.ino())
+}

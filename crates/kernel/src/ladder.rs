@@ -1,0 +1,95 @@
+//! Which rung each hook took, and what that costs.
+
+use std::collections::BTreeSet;
+
+use crate::{Features, Hook, Rung, Signal};
+
+/// One hook as it stands on this node.
+#[derive(Debug, Clone)]
+pub struct Capability {
+    /// The signal.
+    pub signal: &'static str,
+    /// What the hook sees.
+    pub what: &'static str,
+    /// How well.
+    pub state: State,
+    /// The mechanism taken, empty where none works.
+    pub mechanism: &'static str,
+    /// The program taken, empty where none works.
+    pub program: &'static str,
+    /// What is lost, and why the better rungs were not taken.
+    pub why: String,
+}
+
+/// How well a hook sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All that it should.
+    Available,
+    /// Less than it should.
+    Degraded,
+    /// Nothing.
+    Missing,
+}
+
+impl State {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Available => "available",
+            State::Degraded => "degraded",
+            State::Missing => "missing",
+        }
+    }
+}
+
+/// Programs that this kernel turned down, with what it said.
+pub(crate) type Refused = Vec<(&'static str, String)>;
+
+/// The programs to load: for each hook the first rung that is not known to fail.
+pub(crate) fn choose(signal: &Signal, features: &Features, refused: &Refused) -> BTreeSet<&'static str> {
+    let taken = signal.hooks.iter().filter_map(|hook| taken(hook, features, refused));
+    taken.map(|rung| rung.program).collect()
+}
+
+/// The hooks with the rungs that were taken.
+pub(crate) fn report(signal: &'static Signal, features: &Features, refused: &Refused) -> Vec<Capability> {
+    let capability = |hook: &'static Hook| {
+        let rung = taken(hook, features, refused);
+        let state = match rung {
+            Some(rung) if rung.cannot.is_empty() => State::Available,
+            Some(_) => State::Degraded,
+            None => State::Missing,
+        };
+        let cost = rung.map_or(hook.lost, |rung| rung.cannot);
+        let above = hook.rungs.iter().take_while(|above| {
+            rung.is_none_or(|rung| !std::ptr::eq(rung, *above))
+        });
+        let obstacles = above.filter(|_| !cost.is_empty()).map(|above| {
+            let obstacle = obstacle(above, features, refused).unwrap_or_default();
+            format!("{}: {obstacle}", above.mechanism.name())
+        });
+        let mut why = vec![cost.to_string()];
+        why.extend(obstacles);
+        why.retain(|part| !part.is_empty());
+        Capability {
+            signal: signal.name,
+            what: hook.what,
+            state,
+            mechanism: rung.map_or("", |rung| rung.mechanism.name()),
+            program: rung.map_or("", |rung| rung.program),
+            why: why.join("; "),
+        }
+    };
+    signal.hooks.iter().map(capability).collect()
+}
+
+fn taken<'a>(hook: &'a Hook, features: &Features, refused: &Refused) -> Option<&'a Rung> {
+    hook.rungs.iter().find(|rung| obstacle(rung, features, refused).is_none())
+}
+
+fn obstacle(rung: &Rung, features: &Features, refused: &Refused) -> Option<String> {
+    let told = refused.iter().find(|(program, _)| *program == rung.program);
+    let known = features.obstacle(rung.mechanism).map(str::to_string);
+    known.or_else(|| told.map(|(_, why)| why.clone()))
+}

@@ -1,0 +1,336 @@
+//! Loading: each object once, each hook on the first rung that holds, shared maps shared.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use libbpf_rs::{
+    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel, ProgramMut,
+};
+
+use crate::ladder::{self, Refused};
+use crate::{Capability, Features, Mechanism, Rung, Signal};
+
+const SYSCALL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/syscall.bpf.o"));
+
+/// How to load.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many rings of each kind, and so how many threads read them; a power of two.
+    pub workers: u32,
+    /// Bytes of each `facts` ring; a power of two.
+    pub facts_bytes: u32,
+    /// Bytes of each `bulk` ring; a power of two.
+    pub bulk_bytes: u32,
+}
+
+/// Everything that is loaded. Dropping it detaches and frees all of it.
+pub struct Kernel {
+    pub(crate) objects: Vec<Loaded>,
+    pub(crate) shared: BTreeMap<String, MapHandle>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) rings: Rings,
+    capabilities: Vec<Capability>,
+    rejections: Vec<Rejection>,
+    signals: Vec<&'static Signal>,
+}
+
+/// One loaded object.
+pub(crate) struct Loaded {
+    pub(crate) name: &'static str,
+    pub(crate) object: Object,
+    pub(crate) load_time: Duration,
+}
+
+/// The rings' maps, by worker.
+#[derive(Default)]
+pub(crate) struct Rings {
+    pub(crate) facts: Vec<MapHandle>,
+    pub(crate) bulk: Vec<MapHandle>,
+}
+
+/// A program that the kernel turned down, with all that the verifier said.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    /// The signal.
+    pub signal: &'static str,
+    /// The program.
+    pub program: &'static str,
+    /// libbpf's and the verifier's log.
+    pub log: String,
+}
+
+/// What libbpf said since it was last asked. It prints from wherever it is called, through one
+/// function pointer, so the place is a static.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+/// The map in which an object is told its signal's number.
+const SIGNAL_NUMBER: &str = ".rodata.fathom";
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { workers: 1, facts_bytes: 2 << 20, bulk_bytes: 4 << 20 }
+    }
+}
+
+impl Kernel {
+    /// Loads and attaches `signals`, in order. Nothing is watched until a scope is set.
+    pub fn load(
+        signals: &[&'static Signal],
+        features: &Features,
+        options: &Options,
+    ) -> Result<Kernel> {
+        quiet();
+        if let Some(obstacle) = features.obstacle(Mechanism::TpBtf) {
+            bail!("this kernel does not let us trace: {obstacle} (`fathom doctor` says more)");
+        }
+        let mut kernel = Kernel {
+            objects: Vec::new(),
+            shared: BTreeMap::new(),
+            links: Vec::new(),
+            rings: Rings::default(),
+            capabilities: Vec::new(),
+            rejections: Vec::new(),
+            signals: signals.to_vec(),
+        };
+        let dispatch = kernel.load_dispatcher()?;
+        for (number, signal) in signals.iter().enumerate() {
+            kernel.load_signal(signal, number as u32, features)?;
+            if kernel.rings.facts.is_empty() {
+                kernel.make_rings(options)?;
+            }
+        }
+        // The dispatcher comes last: by now it knows where to jump.
+        kernel.links.push(dispatch.attach(&kernel)?);
+        Ok(kernel)
+    }
+
+    /// Which rung each hook took.
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    /// The programs that this kernel turned down.
+    pub fn rejections(&self) -> &[Rejection] {
+        &self.rejections
+    }
+
+    /// The signals, by the number that is in their records.
+    pub fn signals(&self) -> &[&'static Signal] {
+        &self.signals
+    }
+
+    /// Runs every iterator program of `signal` and gives what they wrote.
+    pub fn read_iterators(&self, signal: &str) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for loaded in self.objects.iter().filter(|loaded| loaded.name == signal) {
+            for program in loaded.object.progs_mut() {
+                if !program.section().to_string_lossy().starts_with("iter") || !program.autoload() {
+                    continue;
+                }
+                let what = || format!("cannot read the iterator {:?}", program.name());
+                let link = program.attach().with_context(what)?;
+                let mut iter = libbpf_rs::Iter::new(&link).with_context(what)?;
+                std::io::Read::read_to_end(&mut iter, &mut bytes).with_context(what)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn load_dispatcher(&mut self) -> Result<Dispatcher> {
+        let begun = Instant::now();
+        let open = ObjectBuilder::default().open_memory(SYSCALL)?;
+        let object = open.load().context("the system call dispatcher does not load")?;
+        self.keep_shared(&object)?;
+        self.objects.push(Loaded { name: "syscall", object, load_time: begun.elapsed() });
+        Ok(Dispatcher)
+    }
+
+    /// Tries until every hook stands on a rung that the kernel takes, or has none left.
+    fn load_signal(&mut self, signal: &'static Signal, number: u32, features: &Features) -> Result<()> {
+        let mut refused = Refused::new();
+        loop {
+            let begun = Instant::now();
+            SAID.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let chosen = ladder::choose(signal, features, &refused);
+            let open = self.open(signal, number, |program| chosen.contains(program))?;
+            let failed = match open.load() {
+                Err(error) => error.into(),
+                Ok(object) => match attach(signal, &object, features, &refused, self) {
+                    Ok(links) => {
+                        self.keep_shared(&object)?;
+                        self.links.extend(links);
+                        let load_time = begun.elapsed();
+                        self.objects.push(Loaded { name: signal.name, object, load_time });
+                        break;
+                    }
+                    Err(error) => error,
+                },
+            };
+            let log = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
+            let Some(program) = culprit(signal, &log, &format!("{failed:#}")) else {
+                return Err(failed).with_context(|| format!("cannot load `{}`:\n{log}", signal.name));
+            };
+            refused.push((program, summary(&log, &failed)));
+            self.rejections.push(Rejection { signal: signal.name, program, log });
+        }
+        self.capabilities.extend(ladder::report(signal, features, &refused));
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        signal: &Signal,
+        number: u32,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<OpenObject> {
+        let mut open = ObjectBuilder::default()
+            .open_memory(signal.object)
+            .with_context(|| format!("the object of `{}` is not one", signal.name))?;
+        for mut map in open.maps_mut() {
+            let name = map.name().to_string_lossy().into_owned();
+            if name.ends_with(SIGNAL_NUMBER) {
+                map.set_initial_value(&number.to_ne_bytes())?;
+            } else if let Some(shared) = self.shared.get(&name) {
+                map.reuse_fd(shared.as_fd()).with_context(|| format!("cannot share {name}"))?;
+            }
+        }
+        for mut program in open.progs_mut() {
+            let wanted = wanted(&program.name().to_string_lossy());
+            program.set_autoload(wanted);
+        }
+        Ok(open)
+    }
+
+    /// Maps named for the house or the scope are made once and given to every later object.
+    fn keep_shared(&mut self, object: &Object) -> Result<()> {
+        for map in object.maps() {
+            let name = map.name().to_string_lossy().into_owned();
+            let ours = name.starts_with("fathom_") || name.starts_with("scope_");
+            if ours && !self.shared.contains_key(&name) {
+                self.shared.insert(name, MapHandle::try_from(&map)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn make_rings(&mut self, options: &Options) -> Result<()> {
+        for worker in 0..options.workers {
+            let facts = self.make_ring("fathom_facts", worker, options.facts_bytes)?;
+            self.rings.facts.push(facts);
+            let bulk = self.make_ring("fathom_bulk", worker, options.bulk_bytes)?;
+            self.rings.bulk.push(bulk);
+        }
+        Ok(())
+    }
+
+    fn make_ring(&self, outer: &str, worker: u32, bytes: u32) -> Result<MapHandle> {
+        let opts = libbpf_sys::bpf_map_create_opts {
+            sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
+            ..Default::default()
+        };
+        let name = format!("{}{worker}", &outer["fathom_".len()..]);
+        let ring = MapHandle::create(libbpf_rs::MapType::RingBuf, Some(name), 0, 0, bytes, &opts)
+            .with_context(|| format!("cannot make a ring of {bytes} bytes"))?;
+        let outer = self.shared.get(outer).context("no signal declares the rings")?;
+        let fd = ring.as_fd().as_raw_fd().to_ne_bytes();
+        outer.update(&worker.to_ne_bytes(), &fd, MapFlags::ANY).context("cannot enter a ring")?;
+        Ok(ring)
+    }
+}
+
+/// The program at the end of every system call.
+struct Dispatcher;
+
+impl Dispatcher {
+    fn attach(self, kernel: &Kernel) -> Result<Link> {
+        let object = &kernel.objects[0].object;
+        let program = object.progs_mut().next().context("the dispatcher has no program")?;
+        program.attach().context("cannot attach to the end of system calls")
+    }
+}
+
+/// Attaches what was loaded; on an error all of it comes off again.
+fn attach(
+    signal: &Signal,
+    object: &Object,
+    features: &Features,
+    refused: &Refused,
+    kernel: &Kernel,
+) -> Result<Vec<Link>> {
+    let chosen = ladder::choose(signal, features, refused);
+    let rungs = signal.hooks.iter().flat_map(|hook| hook.rungs);
+    let mut links = Vec::new();
+    let mut done: Vec<&str> = Vec::new();
+    for rung in rungs.filter(|rung| chosen.contains(rung.program)) {
+        if done.contains(&rung.program) {
+            continue;
+        }
+        done.push(rung.program);
+        let mut programs = object.progs_mut();
+        let program = programs.find(|program| program.name() == rung.program);
+        let program = program.with_context(|| format!("prog '{}': is not there", rung.program))?;
+        attach_rung(rung, &program, kernel, &mut links)
+            .with_context(|| format!("prog '{}': failed to attach", rung.program))?;
+    }
+    Ok(links)
+}
+
+fn attach_rung(
+    rung: &Rung,
+    program: &ProgramMut<'_>,
+    kernel: &Kernel,
+    links: &mut Vec<Link>,
+) -> Result<()> {
+    match rung.mechanism {
+        Mechanism::Iter => {}
+        Mechanism::Syscall(numbers) => {
+            let table = kernel.shared.get("fathom_syscalls").context("no dispatcher")?;
+            let fd = program.as_fd().as_raw_fd().to_ne_bytes();
+            for number in numbers {
+                table.update(&number.to_ne_bytes(), &fd, MapFlags::ANY)?;
+            }
+        }
+        Mechanism::Lsm => links.push(program.attach_lsm()?),
+        Mechanism::Fentry | Mechanism::TpBtf | Mechanism::Kprobe => links.push(program.attach()?),
+    }
+    Ok(())
+}
+
+/// The program that a failure speaks of.
+fn culprit(signal: &'static Signal, log: &str, error: &str) -> Option<&'static str> {
+    let said = |line: &str| {
+        let (_, after) = line.split_once("prog '")?;
+        let (name, rest) = after.split_once('\'')?;
+        let rungs = signal.hooks.iter().flat_map(|hook| hook.rungs);
+        let rung = rungs.clone().find(|rung| rung.program == name)?;
+        rest.contains("fail").then_some(rung.program)
+    };
+    log.lines().chain(error.lines()).find_map(said)
+}
+
+/// One line out of a long log: the verifier's last word before its statistics.
+fn summary(log: &str, error: &anyhow::Error) -> String {
+    let verdict = log.lines().filter(|line| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with("libbpf:") && !line.starts_with("processed ")
+            && !line.starts_with("--")
+    });
+    let missing = log.lines().find(|line| line.contains("failed to find"));
+    let words = missing.or(verdict.last()).map(str::trim).unwrap_or_default();
+    let words = words.trim_start_matches("libbpf: ");
+    if words.is_empty() { format!("{error:#}") } else { words.to_string() }
+}
+
+/// Keeps what libbpf says for [`Rejection`], instead of letting it print.
+pub(crate) fn quiet() {
+    fn keep(_: PrintLevel, text: String) {
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < 1 << 20 {
+            said.push_str(&text);
+        }
+    }
+    libbpf_rs::set_print(Some((PrintLevel::Warn, keep)));
+}

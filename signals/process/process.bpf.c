@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* The life of processes: fork, exec, failed exec, exit, and those that were there before us. */
+#include "fathom/path.bpf.h"
+#include "fathom/scope.bpf.h"
+#include "fathom/scratch.bpf.h"
+#include "wire.h"
+
+#define ARGS_BYTES 4096
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define ANCESTOR_DEPTH 16
+
+SCRATCH_TYPE(process_exec_record);
+SCRATCH(exec_scratch)
+SCRATCH(failed_scratch)
+SCRATCH(seen_scratch)
+
+/* Makes these types part of the object's BTF, from which Rust reads them. */
+const enum process_kind *unused_kind __attribute__((unused));
+const enum process_marks *unused_marks __attribute__((unused));
+const struct process_fork_record *unused_fork __attribute__((unused));
+const struct process_exit_record *unused_exit __attribute__((unused));
+
+/* When a thread's exec began, until it succeeds. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} process_exec_began SEC(".maps");
+
+/*
+ * Processes whose exit was reported while they had more than one thread: two threads that end
+ * at the same moment may both see themselves as the last one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u32);
+} process_exited SEC(".maps");
+
+static __always_inline __u32 device(dev_t dev)
+{
+	return dev;	/* the kernel's own form: major << 20 | minor */
+}
+
+/* The pid in the innermost pid namespace. */
+static __always_inline __u32 own_pid(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct upid upid = {};
+
+	bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid +
+			      bpf_core_field_offset(struct pid, numbers) +
+			      level * bpf_core_type_size(struct upid));
+	return upid.nr;
+}
+
+static __always_inline __u32 session_of(struct task_struct *task)
+{
+	struct pid *session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID]);
+
+	return BPF_CORE_READ(session, numbers[0].nr);
+}
+
+static __always_inline __u32 tty_of(struct task_struct *task)
+{
+	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+	int major, minor, index;
+
+	if (!tty)
+		return 0;
+	major = BPF_CORE_READ(tty, driver, major);
+	minor = BPF_CORE_READ(tty, driver, minor_start);
+	index = BPF_CORE_READ(tty, index);
+	return major << 20 | (minor + index);
+}
+
+static __always_inline void namespaces(struct task_struct *task, struct process_facts_record *facts)
+{
+	struct nsproxy *all = BPF_CORE_READ(task, nsproxy);
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct upid upid = {};
+
+	facts->ns_mnt = BPF_CORE_READ(all, mnt_ns, ns.inum);
+	facts->ns_net = BPF_CORE_READ(all, net_ns, ns.inum);
+	facts->ns_uts = BPF_CORE_READ(all, uts_ns, ns.inum);
+	facts->ns_ipc = BPF_CORE_READ(all, ipc_ns, ns.inum);
+	facts->ns_cgroup = BPF_CORE_READ(all, cgroup_ns, ns.inum);
+	facts->ns_time = 0;
+	if (bpf_core_field_exists(all->time_ns))
+		facts->ns_time = BPF_CORE_READ(all, time_ns, ns.inum);
+	facts->ns_user = BPF_CORE_READ(task, cred, user_ns, ns.inum);
+	/* Not nsproxy's: that one is where children will live. */
+	bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid +
+			      bpf_core_field_offset(struct pid, numbers) +
+			      BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid));
+	facts->ns_pid = BPF_CORE_READ(upid.ns, ns.inum);
+}
+
+/* 6.3 made the two words of a capability set one number; both are 64 bits in place. */
+static __always_inline __u64 capabilities(const kernel_cap_t *set)
+{
+	__u64 bits = 0;
+
+	bpf_probe_read_kernel(&bits, sizeof(bits), set);
+	return bits;
+}
+
+static __always_inline void credentials(struct task_struct *task, struct process_facts_record *facts)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	facts->uid = BPF_CORE_READ(cred, uid.val);
+	facts->gid = BPF_CORE_READ(cred, gid.val);
+	facts->euid = BPF_CORE_READ(cred, euid.val);
+	facts->egid = BPF_CORE_READ(cred, egid.val);
+	facts->cap_permitted = capabilities(&cred->cap_permitted);
+	facts->cap_effective = capabilities(&cred->cap_effective);
+	facts->cap_inheritable = capabilities(&cred->cap_inheritable);
+	facts->loginuid = BPF_CORE_READ(task, loginuid.val);
+}
+
+/* All but the executable. */
+static __always_inline void describe(struct task_struct *task, struct process_facts_record *facts)
+{
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+
+	facts->parent_tgid = BPF_CORE_READ(parent, tgid);
+	facts->parent_start = process_start(parent);
+	facts->vpid = own_pid(BPF_CORE_READ(task, group_leader));
+	facts->session = session_of(task);
+	facts->tty = tty_of(task);
+	credentials(task, facts);
+	namespaces(task, facts);
+}
+
+/*
+ * An overlay's inode is followed in memory by the dentry of its upper file, if it has one: the
+ * struct itself is a module's, whose types the kernel's BTF may lack.
+ */
+static __always_inline bool upper_layer(struct inode *inode)
+{
+	struct dentry *upper = NULL;
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+		return false;
+	bpf_probe_read_kernel(&upper, sizeof(upper),
+			      (void *)inode + bpf_core_type_size(struct inode));
+	return upper;
+}
+
+static __always_inline void executable(struct file *file, struct process_exec_record *record)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	record->facts.exe_inode = BPF_CORE_READ(inode, i_ino);
+	record->facts.exe_device = device(BPF_CORE_READ(inode, i_sb, s_dev));
+	record->facts.exe_mode = BPF_CORE_READ(inode, i_mode);
+	record->facts.exe_links = BPF_CORE_READ(inode, i_nlink);
+	if (upper_layer(inode))
+		record->marks |= PROCESS_OVERLAY_UPPER;
+}
+
+/* The executable's and the working directory's names. */
+static __always_inline void places(struct task_struct *task, struct file *file,
+				   struct scratch_value *s)
+{
+	s->walk.end = 0;
+	s->walk.base_dentry = NULL;
+	s->record.exe_marks = s->record.exe_length = 0;
+	if (file) {
+		s->record.exe_length = path_names(s->tail, &s->walk,
+						  BPF_CORE_READ(file, f_path.dentry),
+						  BPF_CORE_READ(file, f_path.mnt));
+		s->record.exe_marks = s->walk.marks;
+	}
+	s->record.cwd_length = path_names(s->tail, &s->walk, BPF_CORE_READ(task, fs, pwd.dentry),
+					  BPF_CORE_READ(task, fs, pwd.mnt));
+	s->record.cwd_marks = s->walk.marks;
+}
+
+/* The argument vector as the kernel laid it down; nobody has run in this memory yet. */
+static __always_inline void new_args(struct task_struct *task, struct scratch_value *s)
+{
+	unsigned long start = BPF_CORE_READ(task, mm, arg_start);
+	__u64 length = BPF_CORE_READ(task, mm, arg_end) - start;
+	__u32 end = ((volatile struct scratch_walk *)&s->walk)->end;
+
+	s->record.args_length = 0;
+	if (length > ARGS_BYTES) {
+		length = ARGS_BYTES;
+		s->record.marks |= PROCESS_ARGS_TRUNCATED;
+	}
+	if (end > SCRATCH_TAIL - 2 * ARGS_BYTES)
+		return;
+	if (bpf_probe_read_user(s->tail + end, length & (2 * ARGS_BYTES - 1), (void *)start)) {
+		s->record.marks |= PROCESS_ARGS_UNREADABLE;
+		return;
+	}
+	s->record.args_length = length;
+	s->walk.end = end + length;
+}
+
+/* The record's size; 0 if it cannot be, which tells the verifier what it may be. */
+static __always_inline __u32 exec_size(struct scratch_value *s)
+{
+	__u32 end = ((volatile struct scratch_walk *)&s->walk)->end;
+
+	return end > SCRATCH_TAIL ? 0 : sizeof(struct process_exec_record) + end;
+}
+
+static __always_inline void send_exec(struct scratch_value *s)
+{
+	__u32 size = exec_size(s);
+
+	if (size)
+		submit(&fathom_facts, &s->record.header, size);
+}
+
+/*
+ * After copy_process() and before the child runs: its cgroup and namespaces are final, and
+ * whoever follows processes knows it before its first instruction.
+ */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct process_fork_record record = {};
+	struct task_struct *real_parent;
+	struct fathom_config *cfg = agent_config();
+	__u32 tgid = BPF_CORE_READ(child, tgid);
+
+	if (!cfg || BPF_CORE_READ(child, pid) != (int)tgid)
+		return 0;	/* a thread: no process came to be */
+	record.header.tgid = record.header.tid = tgid;
+	record.header.start = process_start(child);
+	record.header.cgroup = task_cgroup(child);
+	if (!scope_has(cfg, tgid, record.header.start, record.header.cgroup))
+		return 0;
+	real_parent = BPF_CORE_READ(child, real_parent);
+	record.parent_tgid = BPF_CORE_READ(real_parent, tgid);
+	record.parent_start = process_start(real_parent);
+	record.vpid = own_pid(child);
+	head_finish(&record.header, PROCESS_FORK);
+	BPF_CORE_READ_STR_INTO(&record.header.comm, child, comm);
+	submit(&fathom_facts, &record.header, sizeof(record));
+	return 0;
+}
+
+static __always_inline int exec_began(void)
+{
+	struct record_header head;
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (scope_current(&head))
+		bpf_map_update_elem(&process_exec_began, &head.tid, &now, BPF_ANY);
+	return 0;
+}
+
+/* The credentials are prepared first of all: the earliest moment that a hook can see. */
+SEC("lsm/bprm_creds_for_exec")
+int BPF_PROG(process_exec_began_lsm, struct linux_binprm *bprm, int ret)
+{
+	exec_began();
+	return ret;
+}
+
+SEC("fentry/security_bprm_creds_for_exec")
+int BPF_PROG(process_exec_began_fentry)
+{
+	return exec_began();
+}
+
+/* Just before the old image is given up: later than the above, and only since 6.10. */
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(process_exec_began_tp)
+{
+	return exec_began();
+}
+
+SEC("kprobe/security_bprm_creds_for_exec")
+int BPF_KPROBE(process_exec_began_kprobe)
+{
+	return exec_began();
+}
+
+/*
+ * The new image is in place and has not run: the file, the arguments and the credentials are
+ * the kernel's own and cannot have been rewritten.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, pid_t old_tid, struct linux_binprm *bprm)
+{
+	struct scratch_value *s = exec_scratch();
+	__u32 tid = old_tid;
+	__u64 *began;
+
+	if (!s || !scope_current(&s->record.header))
+		return 0;
+	s->record.marks = s->record.error = 0;
+	describe(task, &s->record.facts);
+	executable(BPF_CORE_READ(bprm, file), &s->record);
+	places(task, BPF_CORE_READ(bprm, file), s);
+	s->record.given_length = kernel_string(s->tail, &s->walk, BPF_CORE_READ(bprm, filename));
+	new_args(task, s);
+	head_finish(&s->record.header, PROCESS_EXEC);
+	began = bpf_map_lookup_elem(&process_exec_began, &tid);
+	s->record.latency = began ? s->record.header.time - *began : 0;
+	send_exec(s);
+	return 0;
+}
+
+/* One more argument of a user's vector. False at its end, or where no more can be had. */
+static __always_inline bool user_arg(struct scratch_value *s, volatile struct scratch_walk *walk,
+				     const char *const *argv)
+{
+	__u32 end = walk->end;
+	const char *arg;
+	long n;
+
+	if (bpf_probe_read_user(&arg, sizeof(arg), argv)) {
+		s->record.marks |= PROCESS_ARGS_UNREADABLE;
+		return false;
+	}
+	if (!arg) {
+		s->record.marks &= ~PROCESS_ARGS_TRUNCATED;
+		return false;
+	}
+	if (end - walk->start >= ARGS_BYTES || end > SCRATCH_TAIL - 1024)
+		return false;
+	n = bpf_probe_read_user_str(s->tail + end, 1024, arg);
+	if (n <= 0) {
+		s->record.marks |= PROCESS_ARGS_UNREADABLE;
+		return false;
+	}
+	walk->end = end + n;
+	return true;
+}
+
+/* Joins a user's argument vector, up to about ARGS_BYTES. */
+static __always_inline void user_args(struct scratch_value *s, const char *const *argv)
+{
+	volatile struct scratch_walk *walk = &s->walk;
+	int i;
+
+	walk->start = walk->end;
+	s->record.marks |= PROCESS_ARGS_TRUNCATED;
+	for (i = 0; i < 128; i++)
+		if (!user_arg(s, walk, argv + i))
+			break;
+	s->record.args_length = walk->end - walk->start;
+}
+
+/*
+ * A failed exec leaves the old image and its memory, so the caller's arguments can still be
+ * read; a thread of it may have rewritten them meanwhile.
+ */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(process_exec_failed, struct pt_regs *regs, long result)
+{
+	struct scratch_value *s = failed_scratch();
+	struct task_struct *task = current_task();
+	bool at_form = BPF_CORE_READ(regs, orig_ax) == 322;
+
+	if (result >= 0 || !s || !scope_current(&s->record.header))
+		return 0;
+	if (compat_syscall(task)) {
+		count_fate(PROCESS_EXEC_FAILED, FATE_COMPAT);
+		return 0;
+	}
+	s->record.marks = 0;
+	s->record.error = result;
+	s->record.latency = 0;
+	describe(task, &s->record.facts);
+	executable(BPF_CORE_READ(task, mm, exe_file), &s->record);
+	places(task, BPF_CORE_READ(task, mm, exe_file), s);
+	s->record.given_length = user_string(s->tail, &s->walk, (void *)(
+		at_form ? BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, di)));
+	user_args(s, (void *)(at_form ? BPF_CORE_READ(regs, dx) : BPF_CORE_READ(regs, si)));
+	head_finish(&s->record.header, PROCESS_EXEC_FAILED);
+	send_exec(s);
+	return 0;
+}
+
+/* Whether this thread is the one to report its process's end, and no other did. */
+static __always_inline bool last_thread(struct task_struct *task, __u64 start)
+{
+	__u32 one = 1;
+
+	if (BPF_CORE_READ(task, signal, live.counter))
+		return false;
+	if (BPF_CORE_READ(task, signal, nr_threads) <= 1)
+		return true;
+	return !bpf_map_update_elem(&process_exited, &start, &one, BPF_NOEXIST);
+}
+
+/* What wait(2) will say: the group's code if the group was ended as one, else the leader's. */
+static __always_inline __u32 exit_status(struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+
+	if (BPF_CORE_READ(signal, flags) & 0x4 /* SIGNAL_GROUP_EXIT */)
+		return BPF_CORE_READ(signal, group_exit_code);
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+/* In do_exit(), after the thread was counted out and before its parent can reap it. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	struct process_exit_record record = {};
+	struct signal_struct *signal;
+
+	if (!scope_current(&record.header) || !last_thread(task, record.header.start))
+		return 0;
+	signal = BPF_CORE_READ(task, signal);
+	record.status = exit_status(task);
+	record.user_time = BPF_CORE_READ(signal, utime) + BPF_CORE_READ(task, utime);
+	record.system_time = BPF_CORE_READ(signal, stime) + BPF_CORE_READ(task, stime);
+	head_finish(&record.header, PROCESS_EXIT);
+	submit(&fathom_facts, &record.header, sizeof(record));
+	return 0;
+}
+
+/* One process that was there before us. An ancestor out of scope gives no more than its name. */
+static __always_inline void seen(struct seq_file *seq, struct task_struct *task, bool in_scope)
+{
+	struct scratch_value *s = seen_scratch();
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	__u32 size;
+
+	if (!s)
+		return;
+	s->record.marks = in_scope ? 0 : PROCESS_ANCESTOR;
+	s->record.error = s->record.args_length = s->record.given_length = 0;
+	s->record.latency = 0;
+	s->record.header.tgid = s->record.header.tid = BPF_CORE_READ(task, tgid);
+	s->record.header.start = process_start(task);
+	s->record.header.cgroup = task_cgroup(task);
+	describe(task, &s->record.facts);
+	executable(exe, &s->record);
+	places(task, exe, s);
+	head_finish(&s->record.header, PROCESS_SEEN);
+	BPF_CORE_READ_STR_INTO(&s->record.header.comm, task, comm);
+	size = exec_size(s);
+	if (!size)
+		return;
+	s->record.header.size = size;
+	s->record.header.signal = fathom_signal;
+	s->record.header.spare = 0;
+	bpf_seq_write(seq, &s->record, size);
+}
+
+/* Ancestors, out of scope, of processes in scope: tgid to start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} process_ancestors SEC(".maps");
+
+static __always_inline void note_ancestors(struct fathom_config *cfg, struct task_struct *task)
+{
+	__u64 start;
+	__u32 tgid;
+	int i;
+
+	for (i = 0; i < ANCESTOR_DEPTH; i++) {
+		task = BPF_CORE_READ(task, real_parent, group_leader);
+		tgid = BPF_CORE_READ(task, tgid);
+		start = process_start(task);
+		if (!tgid || scope_has(cfg, tgid, start, task_cgroup(task)))
+			break;	/* the top, or one that comes by itself */
+		bpf_map_update_elem(&process_ancestors, &tgid, &start, BPF_ANY);
+	}
+}
+
+/*
+ * Goes through all tasks, but copies only those in scope and their ancestors. An ancestor is
+ * usually met before its descendants, so the agent reads this twice; what is told twice does no
+ * harm.
+ */
+SEC("iter/task")
+int process_seen(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct fathom_config *cfg = agent_config();
+	__u64 start, *wanted;
+	bool in_scope;
+	__u32 tgid;
+
+	if (!task || !cfg || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+		return 0;
+	tgid = BPF_CORE_READ(task, tgid);
+	start = process_start(task);
+	in_scope = scope_has(cfg, tgid, start, task_cgroup(task));
+	if (in_scope || tgid == cfg->own_tgid)
+		note_ancestors(cfg, task);
+	wanted = bpf_map_lookup_elem(&process_ancestors, &tgid);
+	if (in_scope || tgid == cfg->own_tgid || (wanted && *wanted == start))
+		seen(ctx->meta->seq, task, in_scope);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
