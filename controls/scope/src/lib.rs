@@ -18,6 +18,7 @@ use kernel::{Hook, Kernel, Mechanism, Rung, Signal};
 pub static SCOPE: Signal = Signal {
     name: "scope",
     object: include_bytes!(concat!(env!("OUT_DIR"), "/scope.bpf.o")),
+    layout: 0,
     tables: &[],
     kinds: &[],
     hooks: &[

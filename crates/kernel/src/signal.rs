@@ -10,6 +10,8 @@ pub struct Signal {
     pub name: &'static str,
     /// The compiled object.
     pub object: &'static [u8],
+    /// A hash of its records' layout, made when it was built.
+    pub layout: u64,
     /// The tables it fills.
     pub tables: &'static [&'static Table],
     /// The table of each record kind, by number; what the ledger counts under.

@@ -30,7 +30,7 @@ pub struct Process {
     /// What the kernel said of it.
     pub facts: ProcessFacts,
     /// Parent first, then its parent, and so on; ends early where `ancestors_cut`.
-    pub ancestors: Arc<[Ancestor]>,
+    pub ancestors: Arc<[Arc<Ancestor>]>,
     /// Whether the chain was cut because it was too long.
     pub ancestors_cut: bool,
     /// The container that its cgroup belongs to.
@@ -141,7 +141,8 @@ impl ImageFlags {
     ];
 }
 
-/// One step up the family tree, kept small: it outlives the ancestor itself.
+/// One step up the family tree, kept small and shared by all descendants: it outlives the
+/// ancestor itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ancestor {
     /// The ancestor's key.

@@ -70,6 +70,10 @@ impl<'a> Tail<'a> {
 }
 
 impl Malformed {
+    /// Every reason, in order.
+    pub const ALL: [Malformed; 5] =
+        [Malformed::Short, Malformed::Size, Malformed::Text, Malformed::Kind, Malformed::Signal];
+
     /// The reason under which the ledger counts it.
     pub fn reason(self) -> &'static str {
         match self {

@@ -23,6 +23,7 @@ mod record {
 pub static FILE: Signal = Signal {
     name: "file",
     object: include_bytes!(concat!(env!("OUT_DIR"), "/file.bpf.o")),
+    layout: record::LAYOUT,
     tables: &[
         FileOpen::TABLE,
         FileRename::TABLE,

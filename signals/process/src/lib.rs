@@ -20,6 +20,7 @@ mod record {
 pub static PROCESS: Signal = Signal {
     name: "process",
     object: include_bytes!(concat!(env!("OUT_DIR"), "/process.bpf.o")),
+    layout: record::LAYOUT,
     tables: &[ProcessFork::TABLE, ProcessExec::TABLE, ProcessExit::TABLE],
     kinds: &["process_fork", "process_exec", "process_exec", "process_exit", "process_seen"],
     hooks: &[

@@ -1,0 +1,123 @@
+//! `fathom capture` and `fathom replay`.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use bus::Bus;
+use clap::Args;
+use identity::{Identity, Limits};
+use kernel::Cgroup;
+use scope::{SCOPE, Scope};
+use telemetry::Ledger;
+
+use super::interrupt::Interrupt;
+use super::output::{Output, Style, Target};
+use super::scopes::ScopeArguments;
+use super::{observe, tables};
+use crate::capture::{Ending, Player, Recorder};
+use crate::node::Node;
+use crate::session::{Plan, Session};
+use crate::signals::{self, SIGNALS};
+use crate::stream::Stream;
+
+#[derive(Debug, Args)]
+pub(crate) struct CaptureArguments {
+    /// The file to write
+    file: PathBuf,
+    #[command(flatten)]
+    scope: ScopeArguments,
+    /// End after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = observe::duration)]
+    period: Option<Duration>,
+    /// Run this command in a cgroup of its own and record just that
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The capture
+    file: PathBuf,
+    /// The tables to show; all of them without one
+    #[arg(value_name = "TABLE")]
+    tables: Vec<String>,
+    /// How to write the rows
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Style,
+    /// Write the rows to this file
+    #[arg(long = "output-file", visible_alias = "to", value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
+pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
+    let cgroup = match arguments.command.is_empty() {
+        true => None,
+        false => Some(Cgroup::create()?),
+    };
+    let mut scopes = arguments.scope.scopes()?;
+    match &cgroup {
+        Some(cgroup) => scopes.push(Scope::Cgroup(cgroup.path().to_path_buf())),
+        None => scopes = arguments.scope.required()?,
+    }
+    let interrupt = Interrupt::listen()?;
+    let plan = Plan::new(signals::node_tables(), scopes);
+    let recorded: Vec<_> = [&SCOPE].into_iter().chain(signals::needed(&plan.tables)).collect();
+    let recorder = Arc::new(Recorder::create(&arguments.file, &Node::here(), &recorded)?);
+    let mut session = Session::start(&plan, Some(recorder.clone()))?;
+    session.run()?;
+    let mut child = match (&cgroup, arguments.command.split_first()) {
+        (Some(cgroup), Some((program, rest))) => Some(cgroup.spawn(Command::new(program).args(rest))?),
+        _ => None,
+    };
+    let begun = Instant::now();
+    let over = |begun: Instant| arguments.period.is_some_and(|period| begun.elapsed() >= period);
+    loop {
+        let ended = child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
+        if ended || over(begun) || (interrupt.asked() && child.is_none()) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.stop();
+    let written = recorder.finish();
+    eprintln!("fathom: {} records in {}", written.records, arguments.file.display());
+    for entry in session.ledger.dropped() {
+        eprintln!("fathom: lost {} {} in {}: {:?}", entry.count, entry.table, entry.stage, entry.side);
+    }
+    if let Some((lost, error)) = written.lost {
+        bail!("{lost} records could not be written to {}: {error}", arguments.file.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
+    let wanted = tables::find(&arguments.tables)?;
+    let mut player = Player::open(&arguments.file)?;
+    let mut known = vec![&SCOPE];
+    known.extend(SIGNALS);
+    let signals = player.signals(&known)?;
+    let ledger = Ledger::new();
+    let bus = Arc::new(Bus::new(&ledger));
+    let target = arguments.to.clone().map_or(Target::Out, Target::File);
+    let output = Output::start(&bus, &ledger, arguments.output, &target, &wanted)?;
+    let identity = Arc::new(Identity::new(Limits::default()));
+    let mut stream = Stream::new(player.node(), signals, wanted, identity, bus.clone(), &ledger);
+    let ending = player.play(&mut stream, |_| {})?;
+    bus.close();
+    output.finish().1?;
+    for entry in ledger.dropped().iter().filter(|entry| entry.stage == "decode") {
+        eprintln!("fathom: {} records could not be read: {:?}", entry.count, entry.side);
+    }
+    match ending {
+        Ending::Complete => Ok(ExitCode::SUCCESS),
+        Ending::Truncated { at } => {
+            bail!("{} ends in the middle of a frame, {at} bytes behind its first line; the rows until there are complete", arguments.file.display())
+        }
+        Ending::Corrupt { at } => {
+            bail!("{} is damaged {at} bytes behind its first line: the checksum does not fit; the rows until there are complete", arguments.file.display())
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The composition root: the only crate that names all others.
+//!
+//! `session` puts the parts together (kernel, scope, identity, workers, bus); `stream` is what a
+//! worker does; `cli` is what a user meets. Nothing below knows of this crate.
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod cli;
+pub mod monitor;
+pub mod node;
+pub mod session;
+pub mod signals;
+pub mod stream;

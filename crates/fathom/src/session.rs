@@ -1,0 +1,267 @@
+//! One session of watching: kernel, scope, identity, workers and bus, from start to a clean end.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bus::Bus;
+use identity::{Identity, Limits};
+use kernel::{Features, Kernel, Ring, Signal};
+use schema::{Change, Table};
+use scope::{SCOPE, Scope};
+use telemetry::Ledger;
+
+use crate::capture::Recorder;
+use crate::node::Node;
+use crate::signals;
+use crate::stream::Stream;
+
+/// What to watch, and how.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The tables whose rows are wanted.
+    pub tables: Vec<&'static Table>,
+    /// Whom to watch.
+    pub scopes: Vec<Scope>,
+    /// The rings.
+    pub rings: kernel::Options,
+    /// The mechanisms allowed; all where none is named.
+    pub mechanisms: Vec<String>,
+    /// How many processes are remembered.
+    pub processes: usize,
+}
+
+/// A session that runs. Stop it with [`Session::stop`]; dropping it detaches everything, too.
+pub struct Session {
+    /// What is loaded.
+    pub kernel: Arc<Kernel>,
+    /// The process table.
+    pub identity: Arc<Identity>,
+    /// Where the rows go.
+    pub bus: Arc<Bus>,
+    /// The books.
+    pub ledger: Ledger,
+    /// The node.
+    pub node: Node,
+    /// When it began.
+    pub begun: Instant,
+    recorder: Option<Arc<Recorder>>,
+    /// Until they run.
+    streams: Vec<Stream>,
+    stop: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// The rings are looked at this often when little happens, so a row is on screen within 20 ms.
+const POLL: Duration = Duration::from_millis(8);
+/// How many records of the bulk ring are taken before the facts ring is looked at again.
+const BULK_BATCH: usize = 4096;
+/// How often what has gone is forgotten and what is counted in the kernel is read.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// A UDP exchange that was silent for so long has ended.
+const UDP_IDLE: Duration = Duration::from_secs(30);
+
+impl Plan {
+    /// All of `tables` in `scopes`, with the defaults for the rest.
+    pub fn new(tables: Vec<&'static Table>, scopes: Vec<Scope>) -> Plan {
+        let rings = kernel::Options::default();
+        let mechanisms = Vec::new();
+        Plan { tables, scopes, rings, mechanisms, processes: Limits::default().processes }
+    }
+}
+
+impl Session {
+    /// Loads and attaches. From here on the rings fill; nothing is read before [`Session::run`], so
+    /// that whoever wants rows can subscribe to the bus.
+    pub fn start(plan: &Plan, recorder: Option<Arc<Recorder>>) -> Result<Session> {
+        let ledger = Ledger::new();
+        let node = Node::here();
+        let features = features(&plan.mechanisms);
+        let mut loaded: Vec<&'static Signal> = vec![&SCOPE];
+        loaded.extend(signals::needed(&plan.tables));
+        let kernel = Arc::new(Kernel::load(&loaded, &features, &plan.rings)?);
+        let limits = Limits { processes: plan.processes, ..Limits::default() };
+        let identity = Arc::new(Identity::new(limits));
+        let bus = Arc::new(Bus::new(&ledger));
+        scope::apply(&kernel, &plan.scopes)?;
+        name_cgroups(&identity);
+        let stream = |_| {
+            let (identity, bus) = (identity.clone(), bus.clone());
+            Stream::new(node.clone(), loaded.clone(), plan.tables.clone(), identity, bus, &ledger)
+        };
+        let streams = (0..plan.rings.workers).map(stream).collect();
+        let (begun, stop) = (Instant::now(), Arc::default());
+        let workers = Vec::new();
+        Ok(Session { kernel, identity, bus, ledger, node, begun, recorder, streams, stop, workers })
+    }
+
+    /// Takes in what ran before, ahead of all that the rings hold, and starts the workers.
+    pub fn run(&mut self) -> Result<()> {
+        let Session { kernel, streams, recorder, .. } = self;
+        if let Some(first) = streams.first_mut() {
+            take_in_running(kernel, first, recorder.as_deref())?;
+        }
+        for (number, stream) in std::mem::take(streams).into_iter().enumerate() {
+            let worker = Worker {
+                number,
+                facts: Ring::facts(&self.kernel, number)?,
+                bulk: Ring::bulk(&self.kernel, number)?,
+                stream,
+                kernel: self.kernel.clone(),
+                identity: self.identity.clone(),
+                ledger: self.ledger.clone(),
+                node: self.node.clone(),
+                stop: self.stop.clone(),
+                recorder: self.recorder.clone(),
+            };
+            let thread = thread::Builder::new().name(format!("fathom-worker-{number}"));
+            let thread = thread.spawn(move || worker.run()).context("cannot start a worker")?;
+            self.workers.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Reads what is still in the rings, closes the bus, and brings the books up to date. What
+    /// happens after this call is not seen.
+    pub fn stop(&mut self) {
+        // Out of scope first: a busy workload must not keep the rings from running empty.
+        let _ = self.kernel.set_scope(kernel::ScopeMode::NOTHING);
+        self.stop.store(true, Ordering::Relaxed);
+        for worker in self.workers.drain(..) {
+            if worker.join().is_err() {
+                self.ledger.account("worker", "record").drop("worker_panicked", 1);
+            }
+        }
+        self.bus.close();
+        self.count_kernel();
+    }
+
+    /// Takes over what the kernel side counted.
+    pub fn count_kernel(&self) {
+        crate::monitor::count_kernel(&self.kernel, &self.ledger);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One worker: its two rings and its stream.
+struct Worker {
+    number: usize,
+    facts: Ring,
+    bulk: Ring,
+    stream: Stream,
+    kernel: Arc<Kernel>,
+    identity: Arc<Identity>,
+    ledger: Ledger,
+    node: Node,
+    stop: Arc<AtomicBool>,
+    recorder: Option<Arc<Recorder>>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut kept_house = Instant::now();
+        loop {
+            // Asked before the rings are read: what was written before the stop is read after it.
+            let last = self.stop.load(Ordering::Relaxed);
+            let bulk = self.drain_once();
+            if self.number == 0 && (last || kept_house.elapsed() >= HOUSEKEEPING) {
+                kept_house = Instant::now();
+                self.keep_house(last && bulk == 0);
+            }
+            self.stream.flush();
+            match (last, bulk) {
+                (true, 0) => return,
+                (_, BULK_BATCH..) => {}
+                _ => Ring::wait([&self.facts, &self.bulk], POLL),
+            }
+        }
+    }
+
+    /// Bulk first, then facts: see the stream. Returns how many bulk records there were.
+    fn drain_once(&mut self) -> usize {
+        let Worker { stream, recorder, facts, bulk, .. } = self;
+        let recorder = recorder.as_deref();
+        let mut take = |record: &[u8]| {
+            if let Some(recorder) = recorder {
+                recorder.record(record);
+            }
+            stream.take(record);
+        };
+        let taken = bulk.drain(BULK_BATCH, &mut take);
+        facts.drain(usize::MAX >> 1, &mut take);
+        if let Some(recorder) = recorder {
+            recorder.mark();
+        }
+        taken
+    }
+
+    fn keep_house(&mut self, last: bool) {
+        let now = self.node.now();
+        self.identity.expire(now);
+        let _ = (last, UDP_IDLE);
+        if self.stream.wants_any(crate::monitor::TABLES) {
+            crate::monitor::count_kernel(&self.kernel, &self.ledger);
+            let origin = self.node.own_origin();
+            crate::monitor::rows(&self.kernel, &self.ledger, origin, self.stream.sink());
+        }
+    }
+}
+
+/// The mechanisms that may be used.
+pub fn features(mechanisms: &[String]) -> Features {
+    let found = Features::probe();
+    if mechanisms.is_empty() { found } else { found.only(mechanisms) }
+}
+
+/// Processes that run already: those in scope with their arguments, and their ancestors.
+fn take_in_running(kernel: &Kernel, stream: &mut Stream, recorder: Option<&Recorder>) -> Result<()> {
+    // Twice, since the first reading may have met ancestors before it knew them to be some.
+    for _ in 0..2 {
+        let records = kernel.read_iterators(signal_process::PROCESS.name)?;
+        if let Some(recorder) = recorder {
+            recorder.record_all(&records);
+        }
+        stream.take_all(&records);
+    }
+    for change in &mut stream.sink().changes {
+        if let Change::Seen { key, facts, ancestor_only: false, .. } = change {
+            // A process that ends meanwhile has no arguments any more, and its row none.
+            let path = format!("/proc/{}/cmdline", key.pid);
+            facts.args = fs::read(path).unwrap_or_default().into();
+        }
+    }
+    stream.flush();
+    if let Some(recorder) = recorder {
+        recorder.mark();
+    }
+    Ok(())
+}
+
+/// Tells the process table what the cgroups are called.
+fn name_cgroups(identity: &Identity) {
+    fn walk(identity: &Identity, root: &Path, path: &Path) {
+        if let Ok(about) = fs::metadata(path) {
+            let name = path.strip_prefix(root).unwrap_or(path);
+            let name = format!("/{}", name.to_string_lossy());
+            identity.cgroups().insert(about.ino(), name.as_bytes());
+        }
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                walk(identity, root, &entry.path());
+            }
+        }
+    }
+    if let Some(root) = kernel::cgroup2_mount() {
+        walk(identity, &root, &root);
+    }
+}

@@ -1,0 +1,16 @@
+//! The table of commands, in the order in which a newcomer meets them.
+
+use crate::cli::Command;
+use crate::{bench, ci, demo, new_signal, setup, test, tidy, vm};
+
+/// Every command of `cargo xtask`.
+pub(crate) const COMMANDS: &[Command] = &[
+    setup::COMMAND,
+    demo::COMMAND,
+    test::COMMAND,
+    vm::COMMAND,
+    bench::COMMAND,
+    new_signal::COMMAND,
+    tidy::COMMAND,
+    ci::COMMAND,
+];

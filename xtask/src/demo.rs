@@ -1,0 +1,128 @@
+//! `demo`: from a fresh clone to live rows from the kernel.
+
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use crate::cli::Command;
+use crate::failure::{Failure, Result};
+use crate::json::Json;
+use crate::place;
+use crate::run::{self, say};
+use crate::setup::{self, Scope};
+use crate::vm;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "demo",
+    usage: "[--vm]",
+    about: "Sets up, builds, and shows what a small real workload does, as the kernel saw it",
+    more: "Loading BPF needs root: without it sudo is used. Where this machine's kernel or privileges\n\
+           do not allow it, the same runs in a QEMU guest, and that is said.",
+    flags: &[crate::command_line::Flag {
+        name: "--vm",
+        value: "",
+        doc: "in the guest even if this machine could",
+    }],
+    examples: &[("demo", "from a fresh clone"), ("demo --vm", "on a kernel of the matrix")],
+    run: |words| {
+        words.nothing_more()?;
+        demo(words.has("--vm"))
+    },
+};
+
+/// The kernel that the guest boots: the one that most users of today's stable Debian have.
+const GUEST_KERNEL: &str = "6.12";
+
+fn demo(in_guest: bool) -> Result<()> {
+    setup::ensure(Scope::default())?;
+    say("building fathom (a development build; from a clean clone this is minutes)");
+    run::through(
+        place::cargo().args(["build", "--locked", "-p", "fathom", "-p", "testkit", "--bins"]),
+    )?;
+    let (fathom, testkit) = (place::built("fathom"), place::built("testkit"));
+    if in_guest {
+        return guest();
+    }
+    match why_not_here(&fathom) {
+        Some(reason) => {
+            say(format!("this machine cannot show it ({reason}): it runs in a QEMU guest instead"));
+            guest()
+        }
+        None => here(&fathom, &testkit),
+    }
+}
+
+fn here(fathom: &Path, testkit: &Path) -> Result<()> {
+    say(format!("{} observe -- {} demo", shown(fathom), shown(testkit)));
+    run::through(as_root(fathom)?.args(["observe", "--"]).arg(testkit).arg("demo"))?;
+    println!();
+    say(format!("{} doctor", shown(fathom)));
+    run::through(as_root(fathom)?.arg("doctor"))
+}
+
+fn guest() -> Result<()> {
+    setup::ensure(Scope { vm: true, ..Scope::default() })?;
+    let options = vm::Options { kernels: vec![GUEST_KERNEL.into()], ..vm::Options::default() };
+    let script = "fathom observe -- testkit demo && echo && fathom doctor";
+    match vm::command(&options, &["sh".into(), "-c".into(), script.into()])? {
+        0 => Ok(()),
+        code => Err(Failure::new(format!("the demo ended with exit code {code} in the guest"))),
+    }
+}
+
+/// Why BPF cannot be shown on this machine, if so. The doctor knows; this only asks it.
+fn why_not_here(fathom: &Path) -> Option<String> {
+    let mut doctor = match as_root(fathom) {
+        Ok(doctor) => doctor,
+        Err(failure) => return Some(failure.to_string()),
+    };
+    match run::output(doctor.args(["doctor", "--format", "json"])) {
+        Err(failure) => Some(format!("fathom doctor fails: {failure}")),
+        Ok(report) => essential_missing(&report),
+    }
+}
+
+/// The first capability that is both essential and missing, with the doctor's reason. The
+/// report is one object, or one a line, holding objects anywhere inside.
+fn essential_missing(report: &str) -> Option<String> {
+    let whole = Json::parse(report).map(|json| vec![json]);
+    let values = whole
+        .unwrap_or_else(|_| report.lines().filter_map(|line| Json::parse(line).ok()).collect());
+    values.iter().find_map(missing_in)
+}
+
+fn missing_in(value: &Json) -> Option<String> {
+    let state = [value.get("state").text(), value.get("status").text()];
+    if *value.get("essential") == Json::Bool(true) && state.contains(&"missing") {
+        let name = [value.get("capability").text(), value.get("name").text()].concat();
+        let why = [value.get("why").text(), value.get("reason").text()].concat();
+        return Some(format!("{name} is missing: {why}"));
+    }
+    match value {
+        Json::List(items) => items.iter().find_map(missing_in),
+        Json::Object(pairs) => pairs.iter().find_map(|(_, inner)| missing_in(inner)),
+        _ => None,
+    }
+}
+
+fn as_root(program: &Path) -> Result<Process> {
+    setup::as_root(&program.to_string_lossy())
+}
+
+/// A path as one would type it here.
+fn shown(path: &Path) -> String {
+    let here: PathBuf = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doctor_decides_whether_it_runs_here() {
+        let bad = r#"{"capabilities":[{"capability":"load","essential":true,"state":"missing","why":"not root"}]}"#;
+        assert_eq!(essential_missing(bad).as_deref(), Some("load is missing: not root"));
+        let lines = "{\"capability\":\"lsm\",\"essential\":false,\"state\":\"missing\"}\n{\"capability\":\"load\",\"essential\":true,\"state\":\"available\"}\n";
+        assert_eq!(essential_missing(lines), None);
+    }
+}
