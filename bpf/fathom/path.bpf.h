@@ -12,7 +12,7 @@
 
 #define PATH_BYTES 4096
 #define PATH_NAME 256
-#define PATH_DEPTH 160		/* names and mount points together */
+#define PATH_DEPTH 96		/* names and mount points together */
 
 /* What is to be said of a path beside its names. */
 enum path_marks {

@@ -25,10 +25,9 @@ static __always_inline int probe_ran(void)
 }
 
 SEC("lsm/file_open")
-int BPF_PROG(probe_lsm, struct file *file, int ret)
+int BPF_PROG(probe_lsm, struct file *file)
 {
-	probe_ran();
-	return ret;
+	return probe_ran();
 }
 
 SEC("fentry/security_file_open")

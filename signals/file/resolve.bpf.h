@@ -140,10 +140,13 @@ int BPF_PROG(file_forget)
 	return forget_stash();
 }
 
-/* The three forms of one hook; ACT uses the parameters by their names. */
+/*
+ * The three forms of one hook; ACT uses the parameters by their names. An observer never denies:
+ * the LSM form returns 0, which leaves the verdict to the others.
+ */
 #define TWINS1(NAME, HOOK, A, ACT)                                          \
 	SEC("lsm/" #HOOK)                                                   \
-	int BPF_PROG(NAME##_lsm, A, int ret) { ACT; return ret; }           \
+	int BPF_PROG(NAME##_lsm, A) { ACT; return 0; }                      \
 	SEC("fentry/security_" #HOOK)                                       \
 	int BPF_PROG(NAME##_fentry, A) { return ACT; }                      \
 	SEC("kprobe/security_" #HOOK)                                       \
@@ -151,7 +154,7 @@ int BPF_PROG(file_forget)
 
 #define TWINS2(NAME, HOOK, A, B, ACT)                                       \
 	SEC("lsm/" #HOOK)                                                   \
-	int BPF_PROG(NAME##_lsm, A, B, int ret) { ACT; return ret; }        \
+	int BPF_PROG(NAME##_lsm, A, B) { ACT; return 0; }                   \
 	SEC("fentry/security_" #HOOK)                                       \
 	int BPF_PROG(NAME##_fentry, A, B) { return ACT; }                   \
 	SEC("kprobe/security_" #HOOK)                                       \
@@ -159,7 +162,7 @@ int BPF_PROG(file_forget)
 
 #define TWINS3(NAME, HOOK, A, B, C, ACT)                                    \
 	SEC("lsm/" #HOOK)                                                   \
-	int BPF_PROG(NAME##_lsm, A, B, C, int ret) { ACT; return ret; }     \
+	int BPF_PROG(NAME##_lsm, A, B, C) { ACT; return 0; }                \
 	SEC("fentry/security_" #HOOK)                                       \
 	int BPF_PROG(NAME##_fentry, A, B, C) { return ACT; }                \
 	SEC("kprobe/security_" #HOOK)                                       \
@@ -193,7 +196,6 @@ TWINS3(resolve_chown, path_chown, struct path *path, u64 uid, u64 gid,
        stash_one(FILE_CHOWN, 0, DENTRY(path), MNT(path)))
 TWINS1(resolve_truncate, path_truncate, struct path *path,
        stash_one(FILE_TRUNCATE, 0, DENTRY(path), MNT(path)))
-/* Newer kernels have a fifth argument, so the LSM's own result has no fixed place here. */
 TWINS4(resolve_rename, path_rename, struct path *old_dir, struct dentry *old_dentry,
        struct path *new_dir, struct dentry *new_dentry,
        stash_two(FILE_RENAME, old_dentry, MNT(old_dir), new_dentry, MNT(new_dir)))

@@ -260,10 +260,9 @@ static __always_inline int exec_began(void)
 
 /* The credentials are prepared first of all: the earliest moment that a hook can see. */
 SEC("lsm/bprm_creds_for_exec")
-int BPF_PROG(process_exec_began_lsm, struct linux_binprm *bprm, int ret)
+int BPF_PROG(process_exec_began_lsm, struct linux_binprm *bprm)
 {
-	exec_began();
-	return ret;
+	return exec_began();
 }
 
 SEC("fentry/security_bprm_creds_for_exec")

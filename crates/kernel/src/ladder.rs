@@ -17,7 +17,20 @@ pub struct Capability {
     pub mechanism: &'static str,
     /// The program taken, empty where none works.
     pub program: &'static str,
-    /// What is lost, and why the better rungs were not taken.
+    /// What is lost; empty where nothing is.
+    pub cost: &'static str,
+    /// The better rungs, and what was in the way of each.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// Why a rung was not taken.
+#[derive(Debug, Clone)]
+pub struct Obstacle {
+    /// Its mechanism.
+    pub mechanism: &'static str,
+    /// Whether the whole mechanism does not work here, or just this program.
+    pub general: bool,
+    /// What the kernel said.
     pub why: String,
 }
 
@@ -65,20 +78,19 @@ pub(crate) fn report(signal: &'static Signal, features: &Features, refused: &Ref
         let above = hook.rungs.iter().take_while(|above| {
             rung.is_none_or(|rung| !std::ptr::eq(rung, *above))
         });
-        let obstacles = above.filter(|_| !cost.is_empty()).map(|above| {
-            let obstacle = obstacle(above, features, refused).unwrap_or_default();
-            format!("{}: {obstacle}", above.mechanism.name())
+        let obstacles = above.map(|above| Obstacle {
+            mechanism: above.mechanism.name(),
+            general: features.obstacle(above.mechanism).is_some(),
+            why: obstacle(above, features, refused).unwrap_or_default(),
         });
-        let mut why = vec![cost.to_string()];
-        why.extend(obstacles);
-        why.retain(|part| !part.is_empty());
         Capability {
             signal: signal.name,
             what: hook.what,
             state,
             mechanism: rung.map_or("", |rung| rung.mechanism.name()),
             program: rung.map_or("", |rung| rung.program),
-            why: why.join("; "),
+            cost,
+            obstacles: obstacles.collect(),
         }
     };
     signal.hooks.iter().map(capability).collect()

@@ -14,7 +14,7 @@ mod spawn;
 mod stats;
 
 pub use features::{Feature, Features};
-pub use ladder::{Capability, State};
+pub use ladder::{Capability, Obstacle, State};
 pub use load::{Kernel, Options, Rejection};
 pub use maps::{ScopeMode, SharedMap};
 pub use ring::Ring;

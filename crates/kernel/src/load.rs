@@ -161,6 +161,7 @@ impl Kernel {
                 Ok(object) => match attach(signal, &object, features, &refused, self) {
                     Ok(links) => {
                         self.keep_shared(&object)?;
+                        self.keep_own(signal.name, &object)?;
                         self.links.extend(links);
                         let load_time = begun.elapsed();
                         self.objects.push(Loaded { name: signal.name, object, load_time });
@@ -211,6 +212,17 @@ impl Kernel {
             let ours = name.starts_with("fathom_") || name.starts_with("scope_");
             if ours && !self.shared.contains_key(&name) {
                 self.shared.insert(name, MapHandle::try_from(&map)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Maps named for their signal are kept for it, see [`Kernel::signal_map`].
+    fn keep_own(&mut self, signal: &str, object: &Object) -> Result<()> {
+        for map in object.maps() {
+            let name = map.name().to_string_lossy().into_owned();
+            if name.strip_prefix(signal).is_some_and(|rest| rest.starts_with('_')) {
+                self.shared.insert(format!("{signal}/{name}"), MapHandle::try_from(&map)?);
             }
         }
         Ok(())

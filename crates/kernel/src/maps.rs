@@ -46,6 +46,11 @@ impl Kernel {
         self.shared.get(name).map(|map| SharedMap { map })
     }
 
+    /// The map `map` of `signal`'s own, which has to be named `SIGNAL_…`.
+    pub fn signal_map(&self, signal: &str, map: &str) -> Option<SharedMap<'_>> {
+        self.shared_map(&format!("{signal}/{map}"))
+    }
+
     /// How many records of `kind` of the signal `number` met `fate`, on all CPUs together.
     pub fn fate(&self, number: usize, kind: usize, fate: u32) -> u64 {
         const KINDS: usize = 32;
@@ -74,6 +79,22 @@ impl SharedMap<'_> {
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.map.lookup(key, MapFlags::ANY).ok().flatten()
+    }
+
+    /// Takes a key out and gives its value, in one step where the kernel can (since 5.14).
+    pub fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if let Ok(value) = self.map.lookup_and_delete(key) {
+            return value;
+        }
+        let value = self.get(key);
+        self.remove(key);
+        value
+    }
+
+    /// All keys with their values, as they are now; some thousands for each system call.
+    pub fn entries(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let batches = self.map.lookup_batch(4096, MapFlags::ANY, MapFlags::ANY);
+        batches.map_or_else(|_| Vec::new(), Iterator::collect)
     }
 
     /// All keys, as they are now.

@@ -1,15 +1,28 @@
-//! `fathom doctor`: what this node can do.
+//! `fathom doctor`: what this node can do, by trying it. Nothing is watched meanwhile.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use kernel::{Capability, Features, Kernel, Obstacle, ProgramAccount, Rejection, State};
+use scope::SCOPE;
+use serde::Serialize;
+
+use crate::session;
+use crate::signals::{self, SIGNALS};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  fathom doctor\n  fathom doctor --format json | jq '.capabilities[] | select(.state != \"available\")'")]
 pub(crate) struct Arguments {
     /// How to write it
     #[arg(long, value_enum, default_value = "text")]
     format: Style,
+    /// Allow only these mechanisms (lsm, fentry, tp_btf, kprobe), to see what the others add
+    #[arg(long, value_delimiter = ',', value_name = "NAME", hide_short_help = true)]
+    mechanism: Vec<String>,
+    /// Show every program and map, and the verifier's words where it refused one
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,6 +33,261 @@ enum Style {
     Json,
 }
 
-pub(crate) fn run(_arguments: &Arguments) -> Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+/// All that was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    kernel: String,
+    privileges: Vec<Need>,
+    mechanisms: Vec<Mechanism>,
+    capabilities: Vec<Line>,
+    programs: Vec<Program>,
+    maps: Vec<Map>,
+    /// Kernel memory of all maps.
+    map_bytes: u64,
+    rejections: Vec<Refusal>,
+    /// Why nothing could be loaded at all.
+    failure: Option<String>,
+}
+
+/// Something that has to be there.
+#[derive(Debug, Serialize)]
+struct Need {
+    name: &'static str,
+    state: &'static str,
+    essential: bool,
+    why: String,
+    fix: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Mechanism {
+    name: &'static str,
+    works: bool,
+    why: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    signal: &'static str,
+    what: &'static str,
+    state: &'static str,
+    mechanism: &'static str,
+    program: &'static str,
+    /// What is lost.
+    cost: &'static str,
+    /// Why the better ways were not taken.
+    obstacles: Vec<String>,
+    /// The same, but only where this very program was refused.
+    #[serde(skip)]
+    own_obstacles: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Program {
+    signal: &'static str,
+    name: String,
+    load_ms: f64,
+    verified_instructions: u32,
+    code_bytes: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Map {
+    name: String,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Refusal {
+    signal: &'static str,
+    program: &'static str,
+    log: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let report = examine(&arguments.mechanism);
+    match arguments.format {
+        Style::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+        Style::Text => print(&report, arguments.verbose),
+    }
+    Ok(if report.failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn examine(mechanisms: &[String]) -> Report {
+    let features = session::features(mechanisms);
+    let mut loaded = vec![&SCOPE];
+    loaded.extend(signals::needed(&signals::node_tables()));
+    debug_assert_eq!(loaded.len(), SIGNALS.len() + 1);
+    let kernel = Kernel::load(&loaded, &features, &kernel::Options::default());
+    let failure = kernel.as_ref().err().map(|error| format!("{error:#}"));
+    let kernel = kernel.ok();
+    let programs = kernel.as_ref().map(Kernel::programs).unwrap_or_default();
+    let maps = kernel.as_ref().map(Kernel::maps).unwrap_or_default();
+    let capabilities = kernel.as_ref().map(Kernel::capabilities).unwrap_or_default();
+    let rejections = kernel.as_ref().map(Kernel::rejections).unwrap_or_default();
+    Report {
+        version: env!("CARGO_PKG_VERSION"),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        privileges: needs(&features),
+        mechanisms: features.list.iter().map(Mechanism::of).collect(),
+        capabilities: capabilities.iter().map(Line::of).collect(),
+        programs: programs.iter().map(Program::of).collect(),
+        map_bytes: maps.iter().map(|map| map.bytes).sum(),
+        maps: maps.into_iter().map(|map| Map { name: map.name, bytes: map.bytes }).collect(),
+        rejections: rejections.iter().map(Refusal::of).collect(),
+        failure,
+    }
+}
+
+/// What has to be there before any signal can be.
+fn needs(features: &Features) -> Vec<Need> {
+    let need = |name, there: bool, essential, why: String, fix| Need {
+        name,
+        state: if there { "available" } else { "missing" },
+        essential,
+        why: if there { String::new() } else { why },
+        fix: if there { "" } else { fix },
+    };
+    let btf = std::path::Path::new("/sys/kernel/btf/vmlinux").exists();
+    let traces = features.obstacle(kernel::Mechanism::TpBtf);
+    let root = rustix::process::geteuid().is_root();
+    vec![
+        need(
+            "kernel BTF",
+            btf,
+            true,
+            "/sys/kernel/btf/vmlinux is not there: programs cannot be fitted to this kernel".into(),
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian and Ubuntu ones are), and mount sysfs",
+        ),
+        need(
+            "tracing with BPF",
+            traces.is_none(),
+            true,
+            traces.unwrap_or_default().to_string(),
+            if root {
+                "allow BPF: CAP_BPF and CAP_PERFMON (in a container: privileged, or both added)"
+            } else {
+                "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE"
+            },
+        ),
+        need(
+            "cgroup2",
+            kernel::cgroup2_mount().is_some(),
+            false,
+            "cgroup2 is not mounted: `observe -- COMMAND` and --cgroup need it".into(),
+            "mount -t cgroup2 none /sys/fs/cgroup/unified",
+        ),
+    ]
+}
+
+impl Mechanism {
+    fn of(feature: &kernel::Feature) -> Mechanism {
+        let works = feature.obstacle.is_none();
+        Mechanism { name: feature.name, works, why: feature.obstacle.clone().unwrap_or_default() }
+    }
+}
+
+impl Line {
+    fn of(capability: &Capability) -> Line {
+        let Capability { signal, what, state, mechanism, program, cost, obstacles } = capability;
+        let words = |it: &Obstacle| format!("{}: {}", it.mechanism, it.why);
+        let own = obstacles.iter().filter(|it| !it.general);
+        Line {
+            signal,
+            what,
+            state: state.name(),
+            mechanism,
+            program,
+            cost,
+            obstacles: obstacles.iter().map(words).collect(),
+            own_obstacles: own.map(words).collect(),
+        }
+    }
+}
+
+impl Program {
+    fn of(account: &ProgramAccount) -> Program {
+        Program {
+            signal: account.signal,
+            name: account.name.clone(),
+            load_ms: account.load_time.as_secs_f64() * 1e3,
+            verified_instructions: account.verified,
+            code_bytes: account.jited_bytes,
+        }
+    }
+}
+
+impl Refusal {
+    fn of(rejection: &Rejection) -> Refusal {
+        let Rejection { signal, program, log } = rejection.clone();
+        Refusal { signal, program, log }
+    }
+}
+
+fn print(report: &Report, verbose: bool) {
+    println!("fathom {} on Linux {}\n", report.version, report.kernel);
+    for need in &report.privileges {
+        println!("{} {}{}", mark(need.state), need.name, reason(&need.why));
+        if !need.fix.is_empty() {
+            println!("    to fix: {}", need.fix);
+        }
+    }
+    println!("\nMechanisms");
+    for mechanism in &report.mechanisms {
+        let state = if mechanism.works { State::Available } else { State::Missing };
+        println!("{} {:<8}{}", mark(state.name()), mechanism.name, reason(&mechanism.why));
+    }
+    let mut signal = "";
+    for line in &report.capabilities {
+        if line.signal != signal {
+            signal = line.signal;
+            println!("\n{signal}");
+        }
+        let how = if line.mechanism.is_empty() { "-" } else { line.mechanism };
+        println!("{} {:<62} {how}", mark(line.state), line.what);
+        if !line.cost.is_empty() {
+            println!("      {}: {}", line.state, line.cost);
+        }
+        for refused in &line.own_obstacles {
+            println!("      refused by this kernel: {refused}");
+        }
+    }
+    if verbose {
+        println!("\nPrograms");
+        for Program { name, load_ms, verified_instructions, code_bytes, .. } in &report.programs {
+            println!("  {name:<32} {verified_instructions:>8} verified {code_bytes:>7} B  object {load_ms:>6.1} ms");
+        }
+        println!("\nMaps");
+        for map in &report.maps {
+            println!("  {:<32} {:>10} B", map.name, map.bytes);
+        }
+        for refusal in &report.rejections {
+            println!("\nRefused: {} of {}\n{}", refusal.program, refusal.signal, refusal.log);
+        }
+    }
+    if let Some(failure) = &report.failure {
+        println!("\nNothing could be loaded: {failure}");
+        return;
+    }
+    let degraded = report.capabilities.iter().filter(|line| line.state != "available").count();
+    println!(
+        "\n{} of {} hooks see all that they should; {} programs, {:.1} MB of kernel memory",
+        report.capabilities.len() - degraded,
+        report.capabilities.len(),
+        report.programs.len(),
+        report.map_bytes as f64 / 1e6
+    );
+}
+
+fn mark(state: &str) -> &'static str {
+    match state {
+        "available" => "  ✓",
+        "degraded" => "  ~",
+        _ => "  ✗",
+    }
+}
+
+fn reason(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
 }
