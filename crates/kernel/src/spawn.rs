@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 use rustix::time::{ClockId, clock_gettime};
@@ -17,7 +18,7 @@ pub struct Cgroup {
     id: u64,
 }
 
-/// Our cgroups are named so, with our pid behind it.
+/// Our cgroups are named so, with our pid and a number behind it.
 const PREFIX: &str = "fathom-observe-";
 
 /// Where cgroup2 is mounted: alone at `/sys/fs/cgroup`, or beside version 1 somewhere below it.
@@ -53,11 +54,13 @@ pub fn boot_id() -> u32 {
 }
 
 impl Cgroup {
-    /// Makes a cgroup for one command, directly below our own or else below the root.
+    /// Makes a cgroup for one command, directly below the root.
     pub fn create() -> Result<Cgroup> {
         let root = cgroup2_mount().context("cgroup2 is not mounted")?;
         remove_stale(&root);
-        let path = root.join(format!("{PREFIX}{}", std::process::id()));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = root.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let id = fs::metadata(&path)?.ino();
         Ok(Cgroup { path, id })
@@ -111,7 +114,9 @@ fn remove_tree(path: &Path) {
 fn remove_stale(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|pid| pid.parse::<u32>().ok());
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| {
+            rest.split('-').next()?.parse::<u32>().ok()
+        });
         if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             remove_tree(&entry.path());
         }

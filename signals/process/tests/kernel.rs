@@ -1,26 +1,106 @@
-use kernel::*; use schema::*; 
+//! Acts, and expects the rows; on this host and on every kernel of the matrix.
+
+use std::process::{Command, Stdio, exit};
+
+use signal_process::PROCESS;
+use testkit::watch::{MECHANISMS, Seen, Watch, not_run};
+
+/// Set in the child that acts; it is this very test program.
+const ACT: &str = "FATHOM_TEST_ACT";
+/// Longer than what is read of an argument vector.
+const LONG: usize = 6000;
+
 #[test]
-fn try_it() {
-    let features = Features::probe();
-    println!("{features:#?}");
-    let k = Kernel::load(&[&scope::SCOPE, &signal_process::PROCESS], &features, &Options::default()).unwrap();
-    for c in k.capabilities() { println!("{c:?}"); }
-    for c in k.rejections() { println!("{}", c.log); }
-    let cg = Cgroup::create().unwrap();
-    scope::apply(&k, &[scope::Scope::Cgroup(cg.path().into())]).unwrap();
-    let mut sink = Sink::default();
-    let mut child = cg.spawn(std::process::Command::new("sh").args(["-c", "/bin/true; /nonexistent; (exit 3); exit 7"])).unwrap();
-    child.wait().unwrap();
-    let mut ring = Ring::facts(&k, 0).unwrap();
-    let n = ring.drain(1000, |bytes| {
-        let (h, r) = wire::Reader::new(bytes).unwrap();
-        let origin = Origin { time: h.time as i64, process: ProcessKey { start: h.start, pid: h.tgid, boot: 1 }, tid: h.tid, cgroup: h.cgroup, comm: h.comm };
-        (signal_process::PROCESS.decode)(&h, origin, r, &mut sink).unwrap();
-    });
-    println!("{n} records");
-    for t in &sink.tables { for row in 0..t.len() { print!("{} {:?} ", t.table.name, t.origin[row].process.pid); for (f, c) in t.table.fields.iter().zip(&t.columns) { let v = c.value(row); match v { Value::Text(b) => print!("{}={} ", f.name, Text(b)), Value::Null => {}, v => print!("{}={:?} ", f.name, v) } } println!(); } }
-    let seen = k.read_iterators("process").unwrap();
-    println!("seen {} bytes", seen.len());
-    for p in k.programs() { println!("{p:?}"); }
-    for p in k.maps() { println!("{p:?}"); }
+fn the_life_of_processes() {
+    let Some(rows) = watch("the_life_of_processes", MECHANISMS) else { return };
+    let execs: Vec<&Seen> = rows.iter().filter(|row| row.table == "process_exec").collect();
+    let exits: Vec<&Seen> = rows.iter().filter(|row| row.table == "process_exit").collect();
+
+    let failed = execs.iter().find(|row| row.text("path") == Some("/nonexistent/program"));
+    let failed = failed.expect("the failed exec is seen");
+    assert_eq!(failed.number("error"), Some(2));
+    assert_eq!(failed.text("path_resolved"), None);
+    assert_eq!(failed.text("args"), Some("/nonexistent/program\\u{0}one\\u{0}"));
+
+    let ran: Vec<_> = execs.iter().filter(|row| row.number("error").is_none()).collect();
+    // The actor, and the three that it runs.
+    assert_eq!(ran.len(), 4, "{ran:#?}");
+    let own = std::fs::read_link("/proc/self/exe").expect("/proc is mounted");
+    for row in &ran {
+        assert_eq!(row.text("path_resolved"), own.to_str());
+        assert_eq!(row.number("uid"), Some(0));
+        assert!(row.number("inode") > Some(0));
+    }
+    let long = ran.iter().find(|row| row.text("args").is_some_and(|args| args.contains("xxx")));
+    let long = long.expect("the exec with the long vector is seen");
+    assert_eq!(long.text("args_truncated"), Some("true"));
+    assert!(long.text("args").map_or(0, str::len) >= 4000);
+
+    // In the order in which they ended: by code, by signal, the actor itself at last.
+    let ends: Vec<_> =
+        exits.iter().map(|row| (row.number("exit_code"), row.number("signal"))).collect();
+    let (code, signal) = (|code| (Some(code), None), |signal| (None, Some(signal)));
+    // A failed exec ends the child that tried it, by the means of the standard library.
+    let without_failed: Vec<_> = ends.iter().filter(|end| **end != code(127)).copied().collect();
+    assert_eq!(without_failed, [code(7), signal(6), code(0), code(3)], "{exits:#?}");
+
+    let forks = rows.iter().filter(|row| row.table == "process_fork").count();
+    assert!(forks >= 3, "{forks} forks");
+}
+
+#[test]
+fn every_rung_sees_when_an_exec_began() {
+    for mechanism in MECHANISMS {
+        let name = "every_rung_sees_when_an_exec_began";
+        let watch = Watch::start(name, &[&PROCESS], &[mechanism]).expect("it loads");
+        let Some(watch) = watch else { continue };
+        let taken = watch.mechanism("exec latency");
+        if taken != *mechanism {
+            not_run(name, &format!("{mechanism}: this kernel has no such hook"));
+            continue;
+        }
+        let rows = act(&watch);
+        let ran = |row: &&Seen| row.table == "process_exec" && row.number("error").is_none();
+        for row in rows.iter().filter(ran) {
+            let latency = row.number("latency");
+            assert!(latency.is_some_and(|it| it > 0 && it < 10_000_000_000), "{mechanism}: {row:?}");
+        }
+    }
+}
+
+/// Not a test of its own: what the child does.
+#[test]
+fn actor() {
+    match std::env::var(ACT).as_deref() {
+        Ok("all") => {
+            let run = |what: &str, argument: &str| {
+                let own = std::env::current_exe().expect("we have a path");
+                let mut command = Command::new(own);
+                command.args(["--exact", "actor", "--nocapture", argument]).env(ACT, what);
+                command.output().expect("it runs").status
+            };
+            run("seven", "--test-threads=1");
+            run("abort", "--test-threads=1");
+            run("zero", &format!("--skip={}", "x".repeat(LONG)));
+            Command::new("/nonexistent/program").arg("one").spawn().expect_err("there is none");
+            exit(3);
+        }
+        Ok("seven") => exit(7),
+        Ok("abort") => std::process::abort(),
+        Ok("zero") => exit(0),
+        _ => {}
+    }
+}
+
+fn watch(test: &str, mechanisms: &[&str]) -> Option<Vec<Seen>> {
+    Watch::start(test, &[&PROCESS], mechanisms).expect("it loads").map(|watch| act(&watch))
+}
+
+fn act(watch: &Watch) -> Vec<Seen> {
+    let own = std::env::current_exe().expect("we have a path");
+    let mut command = Command::new(own);
+    command.args(["--exact", "actor", "--nocapture"]).env(ACT, "all").stdout(Stdio::null());
+    let (status, rows) = watch.run(&mut command).expect("it runs");
+    assert_eq!(status.code(), Some(3));
+    rows
 }

@@ -1,0 +1,21 @@
+//! What tests and benches of Fathom run on: workloads that keep their own log, and the
+//! comparison of such a log with the rows that Fathom printed.
+//!
+//! - [`workload`] does real operations and says what rows they must make;
+//! - [`truth`] compares those with the rows that came, one to one;
+//! - the other modules are small workloads with one purpose each: a demonstration, tight loops
+//!   for benches, a path that changes while it is being opened, and many idle processes.
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod child;
+pub mod columns;
+pub mod flip;
+pub mod log;
+pub mod rng;
+pub mod shop;
+pub mod sleepers;
+pub mod storm;
+pub mod truth;
+pub mod watch;
+pub mod workload;
