@@ -11,7 +11,7 @@ enum socket_marks {
 
 /* IPv4 addresses are mapped into IPv6; ports are in the host's order, 0 where there is none. */
 struct socket_ends_record {
-	__u64 socket;		/* its cookie, or a surrogate with the top bit set */
+	__u64 socket;		/* its cookie, or its inode number with the top bit set */
 	__u8 local[16];
 	__u8 peer[16];
 	__u16 local_port;

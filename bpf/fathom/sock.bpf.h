@@ -19,14 +19,6 @@
 #define PROTOCOL_MPTCP 254	/* 262 to the kernel, too large for a record's byte */
 #define SURROGATE (1ULL << 63)
 
-/* The one secret behind the surrogates of this object, made when it is first needed. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} socket_seed SEC(".maps");
-
 /* One end as a caller or a msghdr gives it; the beginning of every IP sockaddr. */
 struct given_end {
 	__u16 family;
@@ -44,26 +36,15 @@ struct socket_end {
 };
 
 /*
- * What stands for a cookie where none was given: the sock's address, which is unique while the
- * sock lives, mixed with a secret so that no kernel address leaves the kernel.
+ * What stands for a cookie where none was given: the socket's inode number, which /proc/PID/fd and
+ * `ss -e` show, with the top bit set, which no cookie has.
  */
-static __always_inline __u64 sock_surrogate(const void *sk)
+static __always_inline __u64 sock_surrogate(struct sock *sk)
 {
-	__u64 *seed, mixed = (__u64)sk, fresh;
-	__u32 zero = 0;
+	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+	struct socket_alloc *both = (void *)socket - bpf_core_field_offset(struct socket_alloc, socket);
 
-	seed = bpf_map_lookup_elem(&socket_seed, &zero);
-	if (!seed) {
-		fresh = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-		bpf_map_update_elem(&socket_seed, &zero, &fresh, BPF_NOEXIST);
-		seed = bpf_map_lookup_elem(&socket_seed, &zero);
-	}
-	mixed ^= seed ? *seed : 0;
-	mixed *= 0x9E3779B97F4A7C15ULL;
-	mixed ^= mixed >> 32;
-	mixed *= 0xD6E8FEB86659FD93ULL;
-	mixed ^= mixed >> 29;
-	return mixed | SURROGATE;
+	return SURROGATE | (socket ? BPF_CORE_READ(both, vfs_inode.i_ino) : 0);
 }
 
 /* The sock's cookie if it has one, else its surrogate. For any pointer, typed or not. */
@@ -138,6 +119,19 @@ static __always_inline void sock_ends(struct sock *sk, struct socket_ends_record
 		ends->marks |= SOCKET_LOCAL_KNOWN;
 	if (ends->peer_port)
 		ends->marks |= SOCKET_PEER_KNOWN;
+}
+
+/* The sock's own peer. False, and all zeros, where it has none. */
+static __always_inline bool sock_peer(struct sock *sk, struct socket_end *end)
+{
+	end->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (!end->port)
+		__builtin_memset(end->ip, 0, sizeof(end->ip));
+	else if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET)
+		ip_from_v4(end->ip, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	else
+		BPF_CORE_READ_INTO(&end->ip, sk, __sk_common.skc_v6_daddr);
+	return end->port;
 }
 
 static __always_inline void end_from_given(struct socket_end *end, const struct given_end *given)

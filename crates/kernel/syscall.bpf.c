@@ -20,7 +20,7 @@ SEC("tp_btf/sys_exit")
 int syscall_exit(__u64 *ctx)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	unsigned long number = BPF_CORE_READ(regs, orig_ax);
+	unsigned long number = regs->orig_ax;	/* typed: a load, not a read */
 
 	if (number < SYSCALLS)
 		bpf_tail_call(ctx, &fathom_syscalls, number);

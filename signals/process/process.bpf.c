@@ -389,8 +389,9 @@ static __always_inline bool last_thread(struct task_struct *task, __u64 start)
 
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return false;
+	/* Alone by now: the others have passed here, and one of them may have reported. */
 	if (BPF_CORE_READ(task, signal, nr_threads) <= 1)
-		return true;
+		return !bpf_map_lookup_elem(&process_exited, &start);
 	return !bpf_map_update_elem(&process_exited, &start, &one, BPF_NOEXIST);
 }
 

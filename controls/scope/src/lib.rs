@@ -3,8 +3,10 @@
 //! The kernel side keeps it as cgroups and processes come and go; this side says where to begin.
 #![forbid(unsafe_code)]
 
+mod change;
 mod plan;
 
+pub use change::change;
 pub use plan::{Plan, Scope, plan};
 
 use std::fs;
@@ -12,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use kernel::{Hook, Kernel, Mechanism, Rung, Signal};
+use kernel::{Hook, Kernel, Mechanism, Rung, SharedMap, Signal};
 
 /// The control, as the loader takes it. It comes before every signal: see `scope_process_made`.
 pub static SCOPE: Signal = Signal {
@@ -52,33 +54,53 @@ pub static SCOPE: Signal = Signal {
 };
 
 /// Puts `scopes` into the kernel, together: a process in any of them is watched.
+pub fn apply(kernel: &Kernel, scopes: &[Scope]) -> Result<()> {
+    let plan = plan(scopes);
+    enter(kernel, &plan)?;
+    kernel.set_scope(plan.mode)
+}
+
+/// Enters the roots of `plan` and all below them.
 ///
 /// Roots are entered before their trees are read, so what is made meanwhile is not missed.
-pub fn apply(kernel: &Kernel, scopes: &[Scope]) -> Result<()> {
-    let Plan { mode, cgroups, pids } = plan(scopes);
-    let entered = kernel.shared_map("scope_cgroups").context("the scope control is not loaded")?;
-    for path in &cgroups {
+fn enter(kernel: &Kernel, plan: &Plan) -> Result<()> {
+    let entered = cgroups(kernel)?;
+    for path in &plan.cgroups {
         let id = cgroup_id(path)?;
         entered.set(&id.to_ne_bytes(), &1u32.to_ne_bytes())?;
         enter_below(&entered, path)?;
     }
-    let entered = kernel.shared_map("scope_pids").context("the scope control is not loaded")?;
-    for &pid in &pids {
-        entered.set(&pid.to_ne_bytes(), &0u64.to_ne_bytes())?;
+    if plan.pids.is_empty() {
+        return Ok(());
+    }
+    let entered = pids(kernel)?;
+    for &pid in &plan.pids {
+        // One that is there already, as a descendant of another, stays as it is: it is watched.
+        if entered.get(&pid.to_ne_bytes()).is_none() {
+            entered.set(&pid.to_ne_bytes(), &0u64.to_ne_bytes())?;
+        }
     }
     // Completes the entries and takes in the descendants that run already.
     kernel.read_iterators(SCOPE.name)?;
-    for &pid in &pids {
+    for &pid in &plan.pids {
         let start = entered.get(&pid.to_ne_bytes()).unwrap_or_default();
         if start.iter().all(|&byte| byte == 0) {
             entered.remove(&pid.to_ne_bytes());
             bail!("there is no process {pid}");
         }
     }
-    kernel.set_scope(mode)
+    Ok(())
 }
 
-fn enter_below(map: &kernel::SharedMap<'_>, path: &Path) -> Result<()> {
+fn cgroups(kernel: &Kernel) -> Result<SharedMap<'_>> {
+    kernel.shared_map("scope_cgroups").context("the scope control is not loaded")
+}
+
+fn pids(kernel: &Kernel) -> Result<SharedMap<'_>> {
+    kernel.shared_map("scope_pids").context("the scope control is not loaded")
+}
+
+fn enter_below(map: &SharedMap<'_>, path: &Path) -> Result<()> {
     // A directory that goes away while it is read is a cgroup that is gone: nothing to enter.
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -93,7 +115,8 @@ fn enter_below(map: &kernel::SharedMap<'_>, path: &Path) -> Result<()> {
 
 /// The kernel's id of a cgroup is its directory's inode number.
 fn cgroup_id(path: &Path) -> Result<u64> {
-    let about = fs::metadata(path).with_context(|| format!("there is no cgroup {}", path.display()))?;
+    let about =
+        fs::metadata(path).with_context(|| format!("there is no cgroup {}", path.display()))?;
     ensure!(
         path.join("cgroup.procs").exists(),
         "{} is not a cgroup2 directory (they lie below {})",

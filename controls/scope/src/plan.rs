@@ -46,7 +46,8 @@ pub fn plan(scopes: &[Scope]) -> Plan {
     plan.pids.dedup();
     let bit = |is_used: bool, mode: ScopeMode| if is_used { mode.0 } else { 0 };
     plan.mode = ScopeMode(
-        bit(!plan.cgroups.is_empty(), ScopeMode::CGROUPS) | bit(!plan.pids.is_empty(), ScopeMode::PIDS),
+        bit(!plan.cgroups.is_empty(), ScopeMode::CGROUPS)
+            | bit(!plan.pids.is_empty(), ScopeMode::PIDS),
     );
     plan
 }

@@ -56,6 +56,8 @@ struct State {
     rows: usize,
     closed: bool,
     gone: bool,
+    /// Nothing is for it any more, so nothing is counted either.
+    ended: bool,
     books: Vec<Books>,
 }
 
@@ -95,6 +97,9 @@ impl Queue {
     pub(crate) fn push(&self, batch: &Arc<Batch>) {
         let (rows, table) = (batch.len(), batch.table.name);
         let mut state = self.lock();
+        if state.ended {
+            return;
+        }
         state.books(self, table).account.taken.add(rows as u64);
         while !state.has_room(self.capacity, rows) && !state.closed && !state.gone {
             match self.policy {
@@ -150,10 +155,16 @@ impl Queue {
         self.freed.notify_all();
     }
 
+    /// Nothing is for it any more; what is queued can still be received.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.close();
+    }
+
     /// Nobody receives any more: what is queued is dropped, and no publisher waits.
     pub(crate) fn leave(&self) {
         let mut state = self.lock();
-        state.gone = true;
+        (state.gone, state.ended) = (true, true);
         while let Some(batch) = state.take() {
             let account = &state.books(self, batch.table.name).account;
             account.drop("gone", batch.len() as u64);

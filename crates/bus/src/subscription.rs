@@ -35,6 +35,11 @@ impl Subscription {
         self.queue.pop(Some(Instant::now()))
     }
 
+    /// Takes nothing more in: what is queued is received, and then there is no more.
+    pub fn end(&self) {
+        self.queue.end();
+    }
+
     /// The subscriber's name.
     pub fn name(&self) -> &'static str {
         self.queue.name

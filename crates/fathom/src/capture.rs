@@ -97,7 +97,8 @@ const FRAME_MOST: usize = 1 << 20;
 impl Recorder {
     /// Begins a capture of `signals` on `node`.
     pub fn create(path: &Path, node: &Node, signals: &[&'static Signal]) -> Result<Recorder> {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file =
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         let head = Head {
             format: FORMAT.to_string(),
             version: VERSION,
@@ -110,7 +111,9 @@ impl Recorder {
         serde_json::to_writer(&mut out, &head)?;
         out.write_all(b"\n").with_context(|| format!("cannot write {}", path.display()))?;
         let frame = Vec::with_capacity(FRAME);
-        Ok(Recorder { state: Mutex::new(Writing { out, frame, records: 0, failed: None, lost: 0 }) })
+        Ok(Recorder {
+            state: Mutex::new(Writing { out, frame, records: 0, failed: None, lost: 0 }),
+        })
     }
 
     /// Appends one record.

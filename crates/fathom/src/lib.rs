@@ -4,8 +4,10 @@
 //! worker does; `cli` is what a user meets. Nothing below knows of this crate.
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod monitor;
 pub mod node;
 pub mod session;

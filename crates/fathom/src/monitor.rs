@@ -91,8 +91,16 @@ pub fn rows(kernel: &Kernel, ledger: &Ledger, origin: Origin, sink: &mut Sink) {
         }
     }
     for program in kernel.programs() {
-        let ProgramAccount { signal, name, runs, run_time, misses, load_time, verified, jited_bytes } =
-            program;
+        let ProgramAccount {
+            signal,
+            name,
+            runs,
+            run_time,
+            misses,
+            load_time,
+            verified,
+            jited_bytes,
+        } = program;
         sink.row(
             origin,
             AgentProgram {

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,25 @@ pub struct Plan {
     pub mechanisms: Vec<String>,
     /// How many processes are remembered.
     pub processes: usize,
+    /// The node's name; its own where none is given.
+    pub node: Option<String>,
+}
+
+/// Signs of life of a session's workers, in nanoseconds of `CLOCK_BOOTTIME`.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// When each worker last went round.
+    pub turned: Vec<AtomicU64>,
+    /// When house was last kept; 0 before the first time.
+    pub kept_house: AtomicU64,
+}
+
+/// What a worker can be told while it runs.
+enum Order {
+    /// Rows of these tables are wanted from now on.
+    Want(Vec<&'static Table>),
+    /// Watch the second instead of the first, and say how that went.
+    Watch(Vec<Scope>, Vec<Scope>, Sender<Result<()>>),
 }
 
 /// A session that runs. Stop it with [`Session::stop`]; dropping it detaches everything, too.
@@ -55,6 +75,8 @@ pub struct Session {
     streams: Vec<Stream>,
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
+    orders: Vec<Sender<Order>>,
+    pulse: Arc<Pulse>,
 }
 
 /// The rings are looked at this often when little happens, so a row is on screen within 20 ms.
@@ -71,7 +93,8 @@ impl Plan {
     pub fn new(tables: Vec<&'static Table>, scopes: Vec<Scope>) -> Plan {
         let rings = kernel::Options::default();
         let mechanisms = Vec::new();
-        Plan { tables, scopes, rings, mechanisms, processes: Limits::default().processes }
+        let processes = Limits::default().processes;
+        Plan { tables, scopes, rings, mechanisms, processes, node: None }
     }
 }
 
@@ -80,7 +103,10 @@ impl Session {
     /// that whoever wants rows can subscribe to the bus.
     pub fn start(plan: &Plan, recorder: Option<Arc<Recorder>>) -> Result<Session> {
         let ledger = Ledger::new();
-        let node = Node::here();
+        let mut node = Node::here();
+        if let Some(name) = &plan.node {
+            node.name = name.as_str().into();
+        }
         let features = features(&plan.mechanisms);
         let mut loaded: Vec<&'static Signal> = vec![&SCOPE];
         loaded.extend(signals::needed(&plan.tables));
@@ -96,8 +122,23 @@ impl Session {
         };
         let streams = (0..plan.rings.workers).map(stream).collect();
         let (begun, stop) = (Instant::now(), Arc::default());
-        let workers = Vec::new();
-        Ok(Session { kernel, identity, bus, ledger, node, begun, recorder, streams, stop, workers })
+        let turned = (0..plan.rings.workers).map(|_| AtomicU64::new(0)).collect();
+        let pulse = Arc::new(Pulse { turned, ..Pulse::default() });
+        let (workers, orders) = (Vec::new(), Vec::new());
+        Ok(Session {
+            kernel,
+            identity,
+            bus,
+            ledger,
+            node,
+            begun,
+            recorder,
+            streams,
+            stop,
+            workers,
+            orders,
+            pulse,
+        })
     }
 
     /// Takes in what ran before, ahead of all that the rings hold, and starts the workers.
@@ -107,8 +148,12 @@ impl Session {
             take_in_running(kernel, first, recorder.as_deref())?;
         }
         for (number, stream) in std::mem::take(streams).into_iter().enumerate() {
+            let (order, orders) = mpsc::channel();
+            self.orders.push(order);
             let worker = Worker {
                 number,
+                orders,
+                pulse: self.pulse.clone(),
                 facts: Ring::facts(&self.kernel, number)?,
                 bulk: Ring::bulk(&self.kernel, number)?,
                 stream,
@@ -141,6 +186,36 @@ impl Session {
         self.count_kernel();
     }
 
+    /// From now on rows of `tables` are wanted. Their signals have to be loaded already.
+    pub fn want(&self, tables: &[&'static Table]) {
+        for worker in &self.orders {
+            // A worker that is gone is told by `alive`.
+            let _ = worker.send(Order::Want(tables.to_vec()));
+        }
+    }
+
+    /// Watches `to` instead of `from`: a map write. What is in both is watched throughout; where
+    /// it fails, `from` stays.
+    pub fn watch(&self, from: &[Scope], to: &[Scope]) -> Result<()> {
+        let (done, answer) = mpsc::channel();
+        let order = Order::Watch(from.to_vec(), to.to_vec(), done);
+        // One worker does it between two readings of its rings, so that it knows the processes
+        // that come into scope before it reads the first of their rows.
+        let first = self.orders.first().context("the session does not run")?;
+        first.send(order).ok().context("the first worker is gone")?;
+        answer.recv().context("the first worker is gone")?
+    }
+
+    /// Whether every worker runs.
+    pub fn alive(&self) -> bool {
+        !self.workers.is_empty() && self.workers.iter().all(|worker| !worker.is_finished())
+    }
+
+    /// The workers' signs of life.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
     /// Takes over what the kernel side counted.
     pub fn count_kernel(&self) {
         crate::monitor::count_kernel(&self.kernel, &self.ledger);
@@ -165,12 +240,16 @@ struct Worker {
     node: Node,
     stop: Arc<AtomicBool>,
     recorder: Option<Arc<Recorder>>,
+    orders: Receiver<Order>,
+    pulse: Arc<Pulse>,
 }
 
 impl Worker {
     fn run(mut self) {
         let mut kept_house = Instant::now();
         loop {
+            self.pulse.turned[self.number].store(self.node.now(), Ordering::Relaxed);
+            self.take_orders();
             // Asked before the rings are read: what was written before the stop is read after it.
             let last = self.stop.load(Ordering::Relaxed);
             let bulk = self.drain_once();
@@ -205,10 +284,27 @@ impl Worker {
         taken
     }
 
+    fn take_orders(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Want(tables) => self.stream.want(tables),
+                Order::Watch(from, to, done) => {
+                    let Worker { kernel, stream, recorder, .. } = self;
+                    let changed = scope::change(kernel, &from, &to)
+                        .and_then(|()| take_in_running(kernel, stream, recorder.as_deref()));
+                    // Nobody waits for it where the session ends meanwhile.
+                    let _ = done.send(changed);
+                }
+            }
+        }
+    }
+
     fn keep_house(&mut self, last: bool) {
         let now = self.node.now();
+        self.pulse.kept_house.store(now, Ordering::Relaxed);
         self.identity.expire(now);
-        let _ = (last, UDP_IDLE);
+        let origin = |header: &wire::RecordHeader| self.node.origin(header);
+        signal_socket::sweep(&self.kernel, now, UDP_IDLE, last, &origin, self.stream.sink());
         if self.stream.wants_any(crate::monitor::TABLES) {
             crate::monitor::count_kernel(&self.kernel, &self.ledger);
             let origin = self.node.own_origin();
@@ -224,7 +320,11 @@ pub fn features(mechanisms: &[String]) -> Features {
 }
 
 /// Processes that run already: those in scope with their arguments, and their ancestors.
-fn take_in_running(kernel: &Kernel, stream: &mut Stream, recorder: Option<&Recorder>) -> Result<()> {
+fn take_in_running(
+    kernel: &Kernel,
+    stream: &mut Stream,
+    recorder: Option<&Recorder>,
+) -> Result<()> {
     // Twice, since the first reading may have met ancestors before it knew them to be some.
     for _ in 0..2 {
         let records = kernel.read_iterators(signal_process::PROCESS.name)?;

@@ -5,7 +5,7 @@ use schema::Table;
 
 /// Every signal, in alphabetical order.
 pub static SIGNALS: &[&Signal] =
-    &[&signal_file::FILE, &signal_process::PROCESS];
+    &[&signal_file::FILE, &signal_process::PROCESS, &signal_socket::SOCKET];
 
 /// Every table that this build can fill, sorted by name.
 pub fn tables() -> Vec<&'static Table> {

@@ -81,6 +81,11 @@ impl Stream {
         tables.iter().any(|table| self.wanted.iter().any(|wanted| std::ptr::eq(*wanted, *table)))
     }
 
+    /// From now on rows of `tables` are wanted.
+    pub fn want(&mut self, tables: Vec<&'static Table>) {
+        self.wanted = tables;
+    }
+
     /// What decoding has found since the last flush, for whoever has to add to it.
     pub fn sink(&mut self) -> &mut Sink {
         &mut self.sink

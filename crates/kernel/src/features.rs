@@ -75,7 +75,8 @@ fn try_program(name: &str) -> Result<()> {
     let state = object.maps().find(|map| map.name() == "probe_state").context("no state map")?;
     let own = u64::from(std::process::id()).to_ne_bytes();
     state.update(&0u32.to_ne_bytes(), &own, MapFlags::ANY).context("cannot write a map")?;
-    let program = object.progs_mut().find(|program| program.name() == name).context("no program")?;
+    let program =
+        object.progs_mut().find(|program| program.name() == name).context("no program")?;
     let link = program.attach().context("refused at attach")?;
     drop(File::open("/dev/null"));
     let hits = state.lookup(&1u32.to_ne_bytes(), MapFlags::ANY)?.unwrap_or_default();
@@ -89,7 +90,8 @@ fn explain(name: &str, error: &anyhow::Error) -> String {
     let said = format!("{error:#}");
     match name {
         "lsm" if said.contains("never called") => {
-            "`bpf` is not among the active LSMs (add it to `lsm=` on the kernel's command line)".into()
+            "`bpf` is not among the active LSMs (add it to `lsm=` on the kernel's command line)"
+                .into()
         }
         _ => said,
     }

@@ -60,13 +60,21 @@ impl State {
 pub(crate) type Refused = Vec<(&'static str, String)>;
 
 /// The programs to load: for each hook the first rung that is not known to fail.
-pub(crate) fn choose(signal: &Signal, features: &Features, refused: &Refused) -> BTreeSet<&'static str> {
+pub(crate) fn choose(
+    signal: &Signal,
+    features: &Features,
+    refused: &Refused,
+) -> BTreeSet<&'static str> {
     let taken = signal.hooks.iter().filter_map(|hook| taken(hook, features, refused));
     taken.map(|rung| rung.program).collect()
 }
 
 /// The hooks with the rungs that were taken.
-pub(crate) fn report(signal: &'static Signal, features: &Features, refused: &Refused) -> Vec<Capability> {
+pub(crate) fn report(
+    signal: &'static Signal,
+    features: &Features,
+    refused: &Refused,
+) -> Vec<Capability> {
     let capability = |hook: &'static Hook| {
         let rung = taken(hook, features, refused);
         let state = match rung {
@@ -75,9 +83,10 @@ pub(crate) fn report(signal: &'static Signal, features: &Features, refused: &Ref
             None => State::Missing,
         };
         let cost = rung.map_or(hook.lost, |rung| rung.cannot);
-        let above = hook.rungs.iter().take_while(|above| {
-            rung.is_none_or(|rung| !std::ptr::eq(rung, *above))
-        });
+        let above = hook
+            .rungs
+            .iter()
+            .take_while(|above| rung.is_none_or(|rung| !std::ptr::eq(rung, *above)));
         let obstacles = above.map(|above| Obstacle {
             mechanism: above.mechanism.name(),
             general: features.obstacle(above.mechanism).is_some(),

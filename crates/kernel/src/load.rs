@@ -149,7 +149,12 @@ impl Kernel {
     }
 
     /// Tries until every hook stands on a rung that the kernel takes, or has none left.
-    fn load_signal(&mut self, signal: &'static Signal, number: u32, features: &Features) -> Result<()> {
+    fn load_signal(
+        &mut self,
+        signal: &'static Signal,
+        number: u32,
+        features: &Features,
+    ) -> Result<()> {
         let mut refused = Refused::new();
         loop {
             let begun = Instant::now();
@@ -172,7 +177,8 @@ impl Kernel {
             };
             let log = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
             let Some(program) = culprit(signal, &log, &format!("{failed:#}")) else {
-                return Err(failed).with_context(|| format!("cannot load `{}`:\n{log}", signal.name));
+                return Err(failed)
+                    .with_context(|| format!("cannot load `{}`:\n{log}", signal.name));
             };
             refused.push((program, summary(&log, &failed)));
             self.rejections.push(Rejection { signal: signal.name, program, log });
@@ -327,7 +333,9 @@ fn culprit(signal: &'static Signal, log: &str, error: &str) -> Option<&'static s
 fn summary(log: &str, error: &anyhow::Error) -> String {
     let verdict = log.lines().filter(|line| {
         let line = line.trim();
-        !line.is_empty() && !line.starts_with("libbpf:") && !line.starts_with("processed ")
+        !line.is_empty()
+            && !line.starts_with("libbpf:")
+            && !line.starts_with("processed ")
             && !line.starts_with("--")
     });
     let missing = log.lines().find(|line| line.contains("failed to find"));

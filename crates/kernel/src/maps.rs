@@ -32,7 +32,8 @@ impl Kernel {
         let map = self.shared.get("fathom_config").context("no signal is loaded")?;
         let own = std::process::id();
         let workers = self.rings.facts.len() as u32;
-        let smallest = self.rings.bulk.iter().chain(&self.rings.facts).map(|ring| ring.max_entries());
+        let smallest =
+            self.rings.bulk.iter().chain(&self.rings.facts).map(|ring| ring.max_entries());
         let wake_at = smallest.min().unwrap_or(0) / 4;
         let mut config = Vec::new();
         for word in [mode.0, own, workers - 1, wake_at] {

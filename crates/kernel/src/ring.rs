@@ -45,9 +45,8 @@ impl Ring {
         let context = (&raw mut *slot).cast::<c_void>();
         // SAFETY: `fd` is a ring buffer map, `context` points into a box that lives as long as
         // the manager, and null options are allowed.
-        let manager = unsafe {
-            libbpf_sys::ring_buffer__new(fd, Some(take_one), context, std::ptr::null())
-        };
+        let manager =
+            unsafe { libbpf_sys::ring_buffer__new(fd, Some(take_one), context, std::ptr::null()) };
         let manager = NonNull::new(manager)
             .ok_or_else(io::Error::last_os_error)
             .context("cannot map a ring")?;
@@ -60,7 +59,8 @@ impl Ring {
         self.slot.take = Some(NonNull::from(&mut take).cast());
         // SAFETY: the manager is alive; `take_one` finds `take` in the slot, and `take` outlives
         // this call.
-        let taken = unsafe { libbpf_sys::ring_buffer__consume_n(self.manager.as_ptr(), limit as _) };
+        let taken =
+            unsafe { libbpf_sys::ring_buffer__consume_n(self.manager.as_ptr(), limit as _) };
         self.slot.take = None;
         usize::try_from(taken).unwrap_or(0)
     }

@@ -50,7 +50,9 @@ pub fn wall_clock_offset() -> i64 {
 pub fn boot_id() -> u32 {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     // FNV-1a: stable across builds and releases, which the standard hasher does not promise.
-    id.trim().bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    id.trim()
+        .bytes()
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Cgroup {
@@ -79,7 +81,8 @@ impl Cgroup {
     /// Starts `command` inside: it belongs to the cgroup before its first instruction.
     pub fn spawn(&self, command: &mut Command) -> Result<Child> {
         let door = self.path.join("cgroup.procs");
-        let mut door = File::options().write(true).open(&door).context("cannot enter the cgroup")?;
+        let mut door =
+            File::options().write(true).open(&door).context("cannot enter the cgroup")?;
         // SAFETY: between fork and exec the closure makes one write(2) to an open file, which is
         // async-signal-safe, and allocates nothing.
         unsafe { command.pre_exec(move || door.write_all(b"0")) };
@@ -114,9 +117,8 @@ fn remove_tree(path: &Path) {
 fn remove_stale(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| {
-            rest.split('-').next()?.parse::<u32>().ok()
-        });
+        let owner =
+            name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
         if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             remove_tree(&entry.path());
         }

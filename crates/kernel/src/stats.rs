@@ -54,7 +54,10 @@ impl StatsGuard {
         // SAFETY: a plain system call; on success it returns a descriptor that is ours.
         let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
         if fd < 0 {
-            bail!("the kernel does not turn on its statistics: {}", std::io::Error::last_os_error());
+            bail!(
+                "the kernel does not turn on its statistics: {}",
+                std::io::Error::last_os_error()
+            );
         }
         // SAFETY: `fd` was just returned to us and nobody else has it.
         Ok(StatsGuard { _fd: unsafe { OwnedFd::from_raw_fd(fd) } })

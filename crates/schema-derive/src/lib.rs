@@ -132,7 +132,8 @@ impl TableAttribute {
                 Ok(())
             })?;
         }
-        let missing = |what| Error::new_spanned(&input.ident, format!("#[event({what} = \"…\")] is missing"));
+        let missing =
+            |what| Error::new_spanned(&input.ident, format!("#[event({what} = \"…\")] is missing"));
         Ok(TableAttribute {
             name: name.ok_or_else(|| missing("table"))?,
             since: since.ok_or_else(|| missing("since"))?,
@@ -164,7 +165,8 @@ impl FieldAttribute {
         }
         let name = field.ident.as_ref().expect("named fields were checked").to_string();
         let name = name.trim_start_matches("r#").to_string();
-        let kind = kind.ok_or_else(|| Error::new_spanned(field, "#[event(kind = …)] is missing"))?;
+        let kind =
+            kind.ok_or_else(|| Error::new_spanned(field, "#[event(kind = …)] is missing"))?;
         let doc = documentation(&field.attrs, field)?;
         Ok(FieldAttribute { name, doc, since, kind, unit, sensitivity })
     }

@@ -8,20 +8,20 @@
 
 mod batch;
 mod column;
-mod common;
 mod process;
+mod shared;
 mod sink;
 mod table;
 mod value;
 
 pub use batch::{Batch, Decoded, Origin};
 pub use column::{Cell, Column, Data};
-pub use common::{COMMON, common_value};
 pub use process::{
     Ancestor, Change, Container, Credentials, ImageFlags, Namespaces, Process, ProcessFacts,
     ProcessKey, Qos, Runtime,
 };
 pub use schema_derive::Event;
+pub use shared::{COMMON, common_value};
 pub use sink::Sink;
 pub use table::{Event, Field, FlagNames, Kind, Sensitivity, Storage, Table, Unit};
 pub use value::{Row, Text, Value};

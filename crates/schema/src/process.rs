@@ -132,13 +132,8 @@ impl ImageFlags {
     /// The file has its set-group-id bit.
     pub const SETGID: u32 = 16;
     /// The bits' names.
-    pub const NAMES: FlagNames = &[
-        (1, "DELETED"),
-        (2, "MEMFD"),
-        (4, "OVERLAY_UPPER"),
-        (8, "SETUID"),
-        (16, "SETGID"),
-    ];
+    pub const NAMES: FlagNames =
+        &[(1, "DELETED"), (2, "MEMFD"), (4, "OVERLAY_UPPER"), (8, "SETUID"), (16, "SETGID")];
 }
 
 /// One step up the family tree, kept small and shared by all descendants: it outlives the
@@ -258,7 +253,9 @@ impl FromStr for ProcessKey {
             let pid = parts.next()?.parse().ok()?;
             parts.next().is_none().then_some(ProcessKey { start, pid, boot })
         };
-        parse().ok_or_else(|| format!("`{text}` is no process key; one looks like 1a2b3c4d-2f9c8e51-4711"))
+        parse().ok_or_else(|| {
+            format!("`{text}` is no process key; one looks like 1a2b3c4d-2f9c8e51-4711")
+        })
     }
 }
 

@@ -23,7 +23,10 @@ fn the_table_says_what_the_struct_says() {
     let table = Measured::TABLE;
     assert_eq!((table.name, table.doc), ("thing_measure", "Something was measured."));
     let [path, size, how] = table.fields else { panic!("three fields") };
-    assert_eq!((path.kind, path.sensitivity, path.nullable), (Kind::Path, Sensitivity::Personal, false));
+    assert_eq!(
+        (path.kind, path.sensitivity, path.nullable),
+        (Kind::Path, Sensitivity::Personal, false)
+    );
     assert_eq!((size.unit, size.nullable, size.since), (Unit::Bytes, true, "0.2"));
     assert_eq!(size.doc, "How large it was; null where it could not be told.");
     assert!(matches!(how.kind, Kind::Flags(_)));
@@ -38,6 +41,9 @@ fn rows_come_out_as_they_went_in() {
     let value = |column: usize, row| rows.columns[column].value(row);
     assert_eq!(value(0, 1), Value::Text(b"/bc"));
     assert_eq!(value(0, 2), Value::Text(b""));
-    assert_eq!([value(1, 0), value(1, 1), value(1, 2)], [Value::Uint(7), Value::Null, Value::Uint(9)]);
+    assert_eq!(
+        [value(1, 0), value(1, 1), value(1, 2)],
+        [Value::Uint(7), Value::Null, Value::Uint(9)]
+    );
     assert_eq!(value(2, 0), Value::Uint(1));
 }

@@ -37,10 +37,13 @@ pub const PATH_DIFFERS: &str = "path_differs";
 pub const NEW_PATH: &str = "new_path";
 pub const NEW_DIR: &str = "new_dir";
 pub const NEW_PATH_RESOLVED: &str = "new_path_resolved";
+pub const NEW_PATH_DIFFERS: &str = "new_path_differs";
 pub const TARGET: &str = "target";
 pub const FLAGS: &str = "flags";
 pub const MODE: &str = "mode";
 pub const FD: &str = "fd";
+pub const INODE: &str = "inode";
+pub const CREATED: &str = "created";
 pub const UID: &str = "uid";
 pub const GID: &str = "gid";
 pub const SIZE: &str = "size";
@@ -64,8 +67,10 @@ pub const PEER_PORT: &str = "peer_port";
 pub const BACKLOG: &str = "backlog";
 pub const BYTES_SENT: &str = "bytes_sent";
 pub const BYTES_RECEIVED: &str = "bytes_received";
-pub const SEGMENTS_SENT: &str = "segments_sent";
-pub const SEGMENTS_RECEIVED: &str = "segments_received";
+pub const DATAGRAMS_SENT: &str = "datagrams_sent";
+pub const DATAGRAMS_RECEIVED: &str = "datagrams_received";
+pub const DIRECTION: &str = "direction";
+pub const BYTES: &str = "bytes";
 pub const CLOSED_BY: &str = "closed_by";
 
 /// Which rows of a table a log entry may be found among.

@@ -50,7 +50,7 @@ pub fn run(count: usize) -> anyhow::Result<Vec<Opened>> {
     let last = (buffer.as_ptr().addr() + buffer.len() - 2) as u64;
     // One byte is all that differs, so that every moment shows one name or the other.
     let memory = File::options().write(true).open("/proc/self/mem")?;
-    let stop = AtomicBool::new(false);
+    let (stop, flips) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut opened = Vec::with_capacity(count);
     let mut rec = Recorder::new(Arc::new(AtomicU64::new(0)));
     let tid = rustix::thread::gettid().as_raw_nonzero().get() as u32;
@@ -58,13 +58,22 @@ pub fn run(count: usize) -> anyhow::Result<Vec<Opened>> {
         let writer = scope.spawn(|| -> std::io::Result<()> {
             while !stop.load(Ordering::Relaxed) {
                 memory.write_all_at(b"b", last)?;
+                flips.fetch_add(1, Ordering::Relaxed);
                 memory.write_all_at(b"a", last)?;
+                flips.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())
         });
         rec.mark(Edge::Begin, 0);
         let mut open_all = || -> anyhow::Result<()> {
+            let mut seen = 0;
             for seq in 0..count as u64 {
+                // However few the CPUs, the writer gets its turns.
+                while seq % 8 == 0 && flips.load(Ordering::Relaxed) == seen {
+                    anyhow::ensure!(!writer.is_finished(), "the writer ended too early");
+                    thread::yield_now();
+                }
+                seen = flips.load(Ordering::Relaxed);
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let fd = rustix::fs::openat(rustix::fs::CWD, path, flags, Mode::empty())?;
                 let inode = rustix::fs::fstat(&fd)?.st_ino;

@@ -59,10 +59,11 @@ impl Watch {
         let found = Features::probe();
         let named = |name: &&&str| found.list.iter().find(|feature| feature.name == **name);
         let obstacle = found.obstacle(Mechanism::TpBtf).map(str::to_string);
-        let lacking = allowed.iter().filter(|_| allowed.len() < MECHANISMS.len()).find_map(|name| {
-            let why = named(&name)?.obstacle.clone()?;
-            Some(format!("{name}: {why}"))
-        });
+        let lacking =
+            allowed.iter().filter(|_| allowed.len() < MECHANISMS.len()).find_map(|name| {
+                let why = named(&name)?.obstacle.clone()?;
+                Some(format!("{name}: {why}"))
+            });
         if let Some(obstacle) = obstacle.or(lacking) {
             not_run(test, &obstacle);
             return Ok(None);
@@ -127,7 +128,9 @@ impl Seen {
                 pid: origin.process.pid,
                 tid: origin.tid,
                 comm: String::from_utf8_lossy(&comm).into_owned(),
-                values: fields.map(|(field, column)| (field.name, text(column.value(at)))).collect(),
+                values: fields
+                    .map(|(field, column)| (field.name, text(column.value(at))))
+                    .collect(),
             }
         };
         decoded.origin.iter().enumerate().map(row).collect()

@@ -41,6 +41,9 @@ fn traced(mix: &str, seed: u64, ops: usize, threads: usize) -> Report {
             "*.path_resolved",
             "*.new_path_resolved",
             "*.path_differs",
+            "*.new_path_differs",
+            "file_open.inode",
+            "file_open.created",
             "*.cwd",
         ]),
         skipped: names(&[

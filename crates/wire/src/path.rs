@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn names_are_put_in_order() {
-        let join = |names: &[u8], marks| join_names(names, KNOWN | marks).map(|it| String::from_utf8(it).unwrap());
+        let join = |names: &[u8], marks| {
+            join_names(names, KNOWN | marks).map(|it| String::from_utf8(it).unwrap())
+        };
         assert_eq!(join(b"c\0b\0a\0", 0).as_deref(), Some("/a/b/c"));
         assert_eq!(join(b"", 0).as_deref(), Some("/"));
         assert_eq!(join(b"memfd:x\0", PATH_UNREACHABLE as u16).as_deref(), Some("memfd:x"));

@@ -47,7 +47,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The fixed part and the strings behind it.
-    pub fn record<T: FromBytes + KnownLayout + Immutable>(self) -> Result<(T, Tail<'a>), Malformed> {
+    pub fn record<T: FromBytes + KnownLayout + Immutable>(
+        self,
+    ) -> Result<(T, Tail<'a>), Malformed> {
         let (record, bytes) = T::read_from_prefix(self.bytes).map_err(|_| Malformed::Short)?;
         Ok((record, Tail { bytes }))
     }

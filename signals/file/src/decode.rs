@@ -1,7 +1,9 @@
 //! Records to rows.
 
 use schema::{Origin, Sink};
-use wire::{Malformed, PATH_KNOWN, Reader, RecordHeader, Tail, differs, join_base, join_names, path_marks};
+use wire::{
+    Malformed, PATH_KNOWN, Reader, RecordHeader, Tail, differs, join_base, join_names, path_marks,
+};
 
 use crate::event::{
     FileChmod, FileChown, FileLink, FileMkdir, FileMount, FileOpen, FileRename, FileRmdir,
@@ -19,8 +21,21 @@ pub(crate) fn decode(
     let (record, tail) = reader.record::<FileRecord>()?;
     // Without `..`: a column that the kernel side gains has to be thought of here.
     let FileRecord {
-        header: _, inode, size, error, fd, flags, mode, uid, gid, device, file_mode, created,
-        extra_length: _, spare: _, path: _,
+        header: _,
+        inode,
+        size,
+        error,
+        fd,
+        flags,
+        mode,
+        uid,
+        gid,
+        device,
+        file_mode,
+        created,
+        extra_length: _,
+        spare: _,
+        path: _,
     } = record;
     let Paths { one, two, extra } = Paths::read(&record, tail)?;
     let error = (error != 0).then_some(-error);
@@ -123,14 +138,33 @@ pub(crate) fn decode(
                     let mode = mode & 0o7777;
                     sink.row(
                         origin,
-                        FileChmod { path, dir, path_resolved, path_differs, mode, fd, flags, error },
+                        FileChmod {
+                            path,
+                            dir,
+                            path_resolved,
+                            path_differs,
+                            mode,
+                            fd,
+                            flags,
+                            error,
+                        },
                     );
                 }
                 record::FILE_CHOWN => {
                     let [uid, gid] = [uid, gid].map(|id| (id != u32::MAX).then_some(id));
                     sink.row(
                         origin,
-                        FileChown { path, dir, path_resolved, path_differs, uid, gid, fd, flags, error },
+                        FileChown {
+                            path,
+                            dir,
+                            path_resolved,
+                            path_differs,
+                            uid,
+                            gid,
+                            fd,
+                            flags,
+                            error,
+                        },
                     );
                 }
                 record::FILE_UMOUNT => {
@@ -138,7 +172,8 @@ pub(crate) fn decode(
                     sink.row(origin, row);
                 }
                 record::FILE_TRUNCATE => {
-                    let row = FileTruncate { path, dir, path_resolved, path_differs, size, fd, error };
+                    let row =
+                        FileTruncate { path, dir, path_resolved, path_differs, size, fd, error };
                     sink.row(origin, row);
                 }
                 _ => return Err(Malformed::Kind),
@@ -203,9 +238,19 @@ impl<'a> Paths<'a> {
 }
 
 impl<'a> Path<'a> {
-    fn new(record: &FilePathRecord, given: Option<&'a [u8]>, names: &[u8], base: &[u8]) -> Path<'a> {
+    fn new(
+        record: &FilePathRecord,
+        given: Option<&'a [u8]>,
+        names: &[u8],
+        base: &[u8],
+    ) -> Path<'a> {
         let FilePathRecord {
-            given_length: _, resolved_length: _, resolved_marks, base_at, base_length: _, base_marks,
+            given_length: _,
+            resolved_length: _,
+            resolved_marks,
+            base_at,
+            base_length: _,
+            base_marks,
         } = *record;
         let relative = given.is_some_and(|given| !given.starts_with(b"/"));
         let base = if relative {

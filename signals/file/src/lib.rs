@@ -67,12 +67,18 @@ pub static FILE: Signal = Signal {
         Hook {
             what: "unlink, rmdir, mkdir, chmod, chown, truncate, umount by path",
             lost: "all of it",
-            rungs: &[Rung::full(Mechanism::Syscall(&[76, 83, 84, 87, 90, 92, 94, 166, 258, 260, 263, 268, 452]), "file_change")],
+            rungs: &[Rung::full(
+                Mechanism::Syscall(&[76, 83, 84, 87, 90, 92, 94, 166, 258, 260, 263, 268, 452]),
+                "file_change",
+            )],
         },
         Hook {
             what: "rename, link, symlink, mount",
             lost: "all of it",
-            rungs: &[Rung::full(Mechanism::Syscall(&[82, 86, 88, 165, 264, 265, 266, 316, 429]), "file_pair")],
+            rungs: &[Rung::full(
+                Mechanism::Syscall(&[82, 86, 88, 165, 264, 265, 266, 316, 429]),
+                "file_pair",
+            )],
         },
         Hook {
             what: "chmod, chown, truncate of an open file",
@@ -84,66 +90,102 @@ pub static FILE: Signal = Signal {
             lost: "all of it",
             rungs: &[Rung::full(Mechanism::Syscall(&[426]), "file_forget")],
         },
-        resolve("resolved path of unlink", &[
-            Rung::full(Mechanism::Lsm, "resolve_unlink_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_unlink_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_unlink_kprobe"),
-        ]),
-        resolve("resolved path of rmdir", &[
-            Rung::full(Mechanism::Lsm, "resolve_rmdir_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_rmdir_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_rmdir_kprobe"),
-        ]),
-        resolve("resolved path of mkdir", &[
-            Rung::full(Mechanism::Lsm, "resolve_mkdir_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_mkdir_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_mkdir_kprobe"),
-        ]),
-        resolve("resolved path of symlink", &[
-            Rung::full(Mechanism::Lsm, "resolve_symlink_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_symlink_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_symlink_kprobe"),
-        ]),
-        resolve("resolved path of link", &[
-            Rung::full(Mechanism::Lsm, "resolve_link_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_link_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_link_kprobe"),
-        ]),
-        resolve("resolved path of chmod", &[
-            Rung::full(Mechanism::Lsm, "resolve_chmod_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_chmod_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_chmod_kprobe"),
-        ]),
-        resolve("resolved path of chown", &[
-            Rung::full(Mechanism::Lsm, "resolve_chown_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_chown_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_chown_kprobe"),
-        ]),
-        resolve("resolved path of truncate", &[
-            Rung::full(Mechanism::Lsm, "resolve_truncate_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_truncate_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_truncate_kprobe"),
-        ]),
-        resolve("resolved path of rename", &[
-            Rung::full(Mechanism::Lsm, "resolve_rename_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_rename_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_rename_kprobe"),
-        ]),
-        resolve("resolved path of umount", &[
-            Rung::full(Mechanism::Lsm, "resolve_umount_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_umount_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_umount_kprobe"),
-        ]),
-        resolve("resolved path of mount", &[
-            Rung::full(Mechanism::Lsm, "resolve_mount_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_mount_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_mount_kprobe"),
-        ]),
-        resolve("resolved path of move_mount", &[
-            Rung::full(Mechanism::Lsm, "resolve_move_mount_lsm"),
-            Rung::full(Mechanism::Fentry, "resolve_move_mount_fentry"),
-            Rung::full(Mechanism::Kprobe, "resolve_move_mount_kprobe"),
-        ]),
+        resolve(
+            "resolved path of unlink",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_unlink_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_unlink_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_unlink_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of rmdir",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_rmdir_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_rmdir_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_rmdir_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of mkdir",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_mkdir_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_mkdir_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_mkdir_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of symlink",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_symlink_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_symlink_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_symlink_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of link",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_link_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_link_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_link_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of chmod",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_chmod_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_chmod_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_chmod_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of chown",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_chown_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_chown_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_chown_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of truncate",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_truncate_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_truncate_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_truncate_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of rename",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_rename_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_rename_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_rename_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of umount",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_umount_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_umount_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_umount_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of mount",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_mount_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_mount_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_mount_kprobe"),
+            ],
+        ),
+        resolve(
+            "resolved path of move_mount",
+            &[
+                Rung::full(Mechanism::Lsm, "resolve_move_mount_lsm"),
+                Rung::full(Mechanism::Fentry, "resolve_move_mount_fentry"),
+                Rung::full(Mechanism::Kprobe, "resolve_move_mount_kprobe"),
+            ],
+        ),
     ],
     decode: decode::decode,
 };

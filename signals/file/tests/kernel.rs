@@ -109,14 +109,8 @@ fn actor() {
 type Row = (&'static str, Vec<(&'static str, Option<String>)>);
 
 fn comparable(row: &Seen) -> Row {
-    let differing = [
-        "path_resolved",
-        "path_differs",
-        "new_path_resolved",
-        "new_path_differs",
-        "inode",
-        "fd",
-    ];
+    let differing =
+        ["path_resolved", "path_differs", "new_path_resolved", "new_path_differs", "inode", "fd"];
     (row.table, row.without(&differing))
 }
 
@@ -133,9 +127,8 @@ fn watch(test: &str, mechanisms: &[&str]) -> Option<Vec<Seen>> {
     assert!(status.success());
     fs::remove_dir_all(&here).expect("clean up");
     // The loader's and the test harness's own opens differ from run to run.
-    let begun = rows.iter().position(|row| {
-        row.table == "file_open" && row.text("path") == Some("made")
-    });
+    let begun =
+        rows.iter().position(|row| row.table == "file_open" && row.text("path") == Some("made"));
     Some(rows[begun.expect("the first act is seen")..].to_vec())
 }
 

@@ -1,12 +1,14 @@
 //! Records to rows, and to what changed about processes.
 
-use schema::{
-    Change, Credentials, ImageFlags, Namespaces, Origin, ProcessFacts, ProcessKey, Sink,
+use schema::{Change, Credentials, ImageFlags, Namespaces, Origin, ProcessFacts, ProcessKey, Sink};
+use wire::{
+    Malformed, PATH_KNOWN, PATH_UNREACHABLE, Reader, RecordHeader, Tail, differs, join_names,
 };
-use wire::{Malformed, PATH_KNOWN, PATH_UNREACHABLE, Reader, RecordHeader, Tail, differs, join_names};
 
 use crate::event::{ProcessExec, ProcessExit, ProcessFork};
-use crate::record::{self, ProcessExecRecord, ProcessExitRecord, ProcessFactsRecord, ProcessForkRecord};
+use crate::record::{
+    self, ProcessExecRecord, ProcessExitRecord, ProcessFactsRecord, ProcessForkRecord,
+};
 
 /// Turns one record into rows and changes.
 pub(crate) fn decode(
@@ -86,7 +88,11 @@ struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    fn read(_: Origin, record: &ProcessExecRecord, mut tail: Tail<'a>) -> Result<Image<'a>, Malformed> {
+    fn read(
+        _: Origin,
+        record: &ProcessExecRecord,
+        mut tail: Tail<'a>,
+    ) -> Result<Image<'a>, Malformed> {
         let exe = join_names(tail.take(record.exe_length)?, record.exe_marks);
         let cwd = join_names(tail.take(record.cwd_length)?, record.cwd_marks);
         let given = tail.string(record.given_length)?;
@@ -98,14 +104,45 @@ impl<'a> Image<'a> {
     fn row(&self, record: &ProcessExecRecord, origin: Origin) -> ProcessExec<'_> {
         // Without `..`: a column that the kernel side gains has to be thought of here.
         let ProcessExecRecord {
-            header: _, facts, latency, error, marks, spare: _,
-            exe_length: _, cwd_length: _, given_length: _, args_length: _,
-            exe_marks: _, cwd_marks: _,
+            header: _,
+            facts,
+            latency,
+            error,
+            marks,
+            spare: _,
+            exe_length: _,
+            cwd_length: _,
+            given_length: _,
+            args_length: _,
+            exe_marks: _,
+            cwd_marks: _,
         } = *record;
         let ProcessFactsRecord {
-            parent_start, parent_tgid, cap_permitted, cap_effective, cap_inheritable, exe_inode,
-            vpid, session, tty, loginuid, uid, gid, euid, egid, ns_mnt, ns_pid, ns_net, ns_uts,
-            ns_ipc, ns_user, ns_cgroup, ns_time, exe_device, exe_mode, exe_links: _,
+            parent_start,
+            parent_tgid,
+            cap_permitted,
+            cap_effective,
+            cap_inheritable,
+            exe_inode,
+            vpid,
+            session,
+            tty,
+            loginuid,
+            uid,
+            gid,
+            euid,
+            egid,
+            ns_mnt,
+            ns_pid,
+            ns_net,
+            ns_uts,
+            ns_ipc,
+            ns_user,
+            ns_cgroup,
+            ns_time,
+            exe_device,
+            exe_mode,
+            exe_links: _,
         } = facts;
         let ran = error == 0;
         let resolved = if ran { self.exe.as_deref() } else { None };

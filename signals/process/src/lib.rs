@@ -45,12 +45,13 @@ pub static PROCESS: Signal = Signal {
             rungs: &[
                 Rung::full(Mechanism::Lsm, "process_exec_began_lsm"),
                 Rung::full(Mechanism::Fentry, "process_exec_began_fentry"),
+                // Before the tracepoint, against the usual order: it sees the start itself.
+                Rung::full(Mechanism::Kprobe, "process_exec_began_kprobe"),
                 Rung {
                     mechanism: Mechanism::TpBtf,
                     program: "process_exec_began_tp",
                     cannot: "the time until the old image is given up is not in `latency`",
                 },
-                Rung::full(Mechanism::Kprobe, "process_exec_began_kprobe"),
             ],
         },
         Hook {

@@ -12,7 +12,9 @@ use crate::session;
 use crate::signals::{self, SIGNALS};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  fathom doctor\n  fathom doctor --format json | jq '.capabilities[] | select(.state != \"available\")'")]
+#[command(
+    after_help = "Examples:\n  fathom doctor\n  fathom doctor --format json | jq '.capabilities[] | select(.state != \"available\")'"
+)]
 pub(crate) struct Arguments {
     /// How to write it
     #[arg(long, value_enum, default_value = "text")]
@@ -256,7 +258,9 @@ fn print(report: &Report, verbose: bool) {
     if verbose {
         println!("\nPrograms");
         for Program { name, load_ms, verified_instructions, code_bytes, .. } in &report.programs {
-            println!("  {name:<32} {verified_instructions:>8} verified {code_bytes:>7} B  object {load_ms:>6.1} ms");
+            println!(
+                "  {name:<32} {verified_instructions:>8} verified {code_bytes:>7} B  object {load_ms:>6.1} ms"
+            );
         }
         println!("\nMaps");
         for map in &report.maps {

@@ -1,5 +1,6 @@
 //! What a user meets: commands, flags, exit codes (0 success, 1 failure, 2 usage).
 
+mod agent;
 mod doctor;
 mod interrupt;
 mod observe;
@@ -7,7 +8,7 @@ mod output;
 mod record;
 mod scopes;
 mod shell;
-mod tables;
+pub(crate) mod tables;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ Examples:
 enum Command {
     /// Show live rows: of a command, of processes, of cgroups, or of the whole node
     Observe(observe::Arguments),
+    /// Run as the node's agent: everything that the configuration turns on
+    Agent(agent::Arguments),
     /// Show every table, or every column of one
     Tables(tables::Arguments),
     /// Say what this node can do, how, and what would fix the rest
@@ -51,6 +54,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Observe(arguments) => observe::run(arguments),
+        Command::Agent(arguments) => agent::run(arguments),
         Command::Tables(arguments) => tables::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Capture(arguments) => record::capture(arguments),

@@ -162,7 +162,8 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
     let (number, unit) = text.split_at(split.unwrap_or(text.len()));
-    let number: f64 = number.parse().map_err(|_| "a time is a number and a unit: 10s".to_string())?;
+    let number: f64 =
+        number.parse().map_err(|_| "a time is a number and a unit: 10s".to_string())?;
     let seconds = match unit {
         "ms" => number / 1000.0,
         "s" | "" => number,

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 use bus::{Bus, Capacity, Policy, Subscription};
 use clap::ValueEnum;
-use export::Format;
+use export::{Csv, Format, Json, Live, Options, Terminal};
 use schema::{Batch, Table};
 use telemetry::Ledger;
 
@@ -162,16 +162,30 @@ fn reason(error: &io::Error) -> &'static str {
 
 /// Whether an error means no more than that the reader has gone.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
-        cause.kind() == io::ErrorKind::BrokenPipe
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The writer for a style.
-pub(crate) fn format(style: Style, terminal: bool, tables: &[&'static Table]) -> Box<dyn Format> {
-    let options = export::Options::default();
+/// The writer for a style. Colour and width only matter on a terminal.
+fn format(style: Style, terminal: bool, tables: &[&'static Table]) -> Box<dyn Format> {
+    let options = Options::default();
     match style {
-        Style::Json => Box::new(export::Json::new(options)),
-        _ => { let _ = (terminal, tables); Box::new(export::Json::new(options)) }
+        Style::Json => Box::new(Json::new(options)),
+        Style::Csv => Box::new(Csv::new(tables, options)),
+        Style::Table => Box::new(Live::new(tables, looks(terminal), options)),
+    }
+}
+
+/// What the terminal can show; `NO_COLOR` (no-color.org) is respected.
+fn looks(terminal: bool) -> Terminal {
+    let silenced = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let width = |size: rustix::termios::Winsize| (size.ws_col > 0).then_some(size.ws_col);
+    let sizes =
+        [rustix::termios::tcgetwinsize(io::stdout()), rustix::termios::tcgetwinsize(io::stderr())];
+    Terminal {
+        colour: terminal && !silenced,
+        width: if terminal { sizes.into_iter().flatten().find_map(width) } else { None },
     }
 }

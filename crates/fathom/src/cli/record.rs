@@ -69,7 +69,9 @@ pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
     let mut session = Session::start(&plan, Some(recorder.clone()))?;
     session.run()?;
     let mut child = match (&cgroup, arguments.command.split_first()) {
-        (Some(cgroup), Some((program, rest))) => Some(cgroup.spawn(Command::new(program).args(rest))?),
+        (Some(cgroup), Some((program, rest))) => {
+            Some(cgroup.spawn(Command::new(program).args(rest))?)
+        }
         _ => None,
     };
     let begun = Instant::now();
@@ -85,7 +87,10 @@ pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
     let written = recorder.finish();
     eprintln!("fathom: {} records in {}", written.records, arguments.file.display());
     for entry in session.ledger.dropped() {
-        eprintln!("fathom: lost {} {} in {}: {:?}", entry.count, entry.table, entry.stage, entry.side);
+        eprintln!(
+            "fathom: lost {} {} in {}: {:?}",
+            entry.count, entry.table, entry.stage, entry.side
+        );
     }
     if let Some((lost, error)) = written.lost {
         bail!("{lost} records could not be written to {}: {error}", arguments.file.display());
@@ -114,10 +119,16 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
     match ending {
         Ending::Complete => Ok(ExitCode::SUCCESS),
         Ending::Truncated { at } => {
-            bail!("{} ends in the middle of a frame, {at} bytes behind its first line; the rows until there are complete", arguments.file.display())
+            bail!(
+                "{} ends in the middle of a frame, {at} bytes behind its first line; the rows until there are complete",
+                arguments.file.display()
+            )
         }
         Ending::Corrupt { at } => {
-            bail!("{} is damaged {at} bytes behind its first line: the checksum does not fit; the rows until there are complete", arguments.file.display())
+            bail!(
+                "{} is damaged {at} bytes behind its first line: the checksum does not fit; the rows until there are complete",
+                arguments.file.display()
+            )
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `fathom tables`: what the schema says.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -29,8 +30,19 @@ enum Style {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let all = signals::tables();
-    let _ = (arguments, all, Style::Text);
+    let tables = match &arguments.table {
+        Some(name) => find(std::slice::from_ref(name))?,
+        None => signals::tables(),
+    };
+    let text = match arguments.output {
+        Style::Json => export::docs::json(&tables),
+        Style::Markdown => export::docs::markdown(&tables),
+        Style::Text if arguments.table.is_none() => export::docs::list(&tables),
+        Style::Text => {
+            tables.iter().map(|table| export::docs::text(table)).collect::<Vec<_>>().join("\n")
+        }
+    };
+    io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@
 //! Process rows count for every process that descends from the workload's first one. Socket
 //! rows count for every process that has a window. Everything else is passed over.
 
+mod cookies;
 mod matching;
 mod report;
 mod value;
@@ -60,7 +61,8 @@ pub fn compare(log: &[LogEntry], rows: &[Value]) -> Report {
 
 /// Compares a log with rows, one to one.
 pub fn compare_with(log: &[LogEntry], rows: &[Value], rung: &Rung) -> Report {
-    let rows = window::in_time_order(rows);
+    let rows = cookies::with_true_cookies(log, rows);
+    let rows = window::in_time_order(&rows);
     let log = window::with_known_pids(log, &rows);
     let log: Vec<LogEntry> = log.into_iter().filter(|it| !rung.skips_table(&it.table)).collect();
     let view = window::View::new(&log, &rows);

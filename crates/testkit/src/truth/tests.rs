@@ -226,6 +226,25 @@ fn sockets_are_told_apart_by_their_cookies() {
 }
 
 #[test]
+fn a_stand_in_for_a_cookie_is_seen_through() {
+    let accept = |cookie: i64, port: i64| {
+        LogEntry::new(c::ACCEPT, "accept4")
+            .with(c::SOCKET, cookie)
+            .with(c::PROTOCOL, "tcp")
+            .with(c::LOCAL_IP, "127.0.0.1")
+            .with(c::PEER_PORT, port)
+    };
+    let log = log([accept(7, 1000), accept(8, 2000)]);
+    let mut rows = rows(&log);
+    rows[1][c::SOCKET] = json!((1u64 << 63) + 5);
+    rows[2][c::SOCKET] = json!((1u64 << 63) + 6);
+    let report = compare(&log, &rows);
+    assert!(report.is_clean(), "{report}");
+    rows[2][c::PEER_PORT] = 2001.into();
+    assert!(!compare(&log, &rows).is_clean());
+}
+
+#[test]
 fn a_hundred_thousand_rows_of_one_path_are_compared_at_once() {
     let mut log = log((0..100_000).map(|fd| open("/same", fd)));
     log.iter_mut().for_each(|entry| entry.call = Cow::from("openat"));

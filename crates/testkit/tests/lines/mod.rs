@@ -1,6 +1,6 @@
 //! Lines of `strace -f -y -v -xx` as rows of Fathom's tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use serde_json::{Value, json};
@@ -12,6 +12,11 @@ pub(crate) fn rows(trace: impl BufRead) -> Vec<Value> {
     for (number, line) in trace.lines().enumerate() {
         reader.line(number, &line.expect("strace writes ASCII"));
     }
+    // A thread may end before its creator's line says that it is one.
+    let forked = reader.rows.iter().filter(|row| row["table"] == "process_fork");
+    let forked: HashSet<u64> = forked.filter_map(|row| row["tid"].as_u64()).collect();
+    let is_thread = |row: &Value| row["tid"].as_u64().is_none_or(|tid| !forked.contains(&tid));
+    reader.rows.retain(|row| row["table"] != "process_exit" || !is_thread(row));
     reader.rows
 }
 

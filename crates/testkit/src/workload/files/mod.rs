@@ -49,7 +49,7 @@ impl Files {
     pub(super) fn new(home: &[u8]) -> anyhow::Result<Files> {
         let (tree, node) = Tree::new(home);
         rustix::process::chdir(home)?;
-        let privileged = rustix::process::geteuid().is_root();
+        let privileged = may_become(NOBODY);
         Ok(Files { tree, home: node, cwd: node, held: Vec::new(), names: 0, privileged })
     }
 
@@ -172,11 +172,8 @@ impl Files {
             (Some(resolved), true) => {
                 let full =
                     if absolute { spelled.text.clone() } else { join(&start, &spelled.text) };
-                let entry = match (columns.differs, differs(&full, &resolved)) {
-                    (Some(column), Some(differs)) => entry.with(column, differs),
-                    _ => entry,
-                };
-                entry.with(columns.resolved, resolved)
+                let differs = differs(&full, &resolved);
+                entry.with(columns.differs, differs).with(columns.resolved, resolved)
             }
             // A call that fails may fail before the kernel knows the file, never after it made
             // one up.
@@ -208,7 +205,7 @@ struct PathColumns {
     path: &'static str,
     dir: &'static str,
     resolved: &'static str,
-    differs: Option<&'static str>,
+    differs: &'static str,
 }
 
 /// The path that most tables have.
@@ -216,7 +213,7 @@ const FIRST: PathColumns = PathColumns {
     path: c::PATH,
     dir: c::DIR,
     resolved: c::PATH_RESOLVED,
-    differs: Some(c::PATH_DIFFERS),
+    differs: c::PATH_DIFFERS,
 };
 
 /// The second path of `rename` and `link`.
@@ -224,19 +221,21 @@ const SECOND: PathColumns = PathColumns {
     path: c::NEW_PATH,
     dir: c::NEW_DIR,
     resolved: c::NEW_PATH_RESOLVED,
-    differs: None,
+    differs: c::NEW_PATH_DIFFERS,
 };
 
-/// Whether a path and what it resolved to differ; none where they differ in spelling alone.
-fn differs(full: &[u8], resolved: &[u8]) -> Option<bool> {
-    if full == resolved {
-        return Some(false);
+/// Whether a path, cleaned of `.`, `..` and doubled slashes as text, names another file than the
+/// one it resolved to.
+fn differs(full: &[u8], resolved: &[u8]) -> bool {
+    let mut clean: Vec<&[u8]> = Vec::new();
+    for part in full.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(clean.pop()),
+            part => clean.push(part),
+        }
     }
-    let plain = |path: &[u8]| -> Vec<Vec<u8>> {
-        let parts = path.split(|&byte| byte == b'/');
-        parts.filter(|part| !matches!(*part, b"" | b".")).map(<[u8]>::to_vec).collect()
-    };
-    (plain(full) != plain(resolved)).then_some(true)
+    clean != resolved.split(|&byte| byte == b'/').filter(|it| !it.is_empty()).collect::<Vec<_>>()
 }
 
 fn depth(path: &[u8]) -> usize {
@@ -245,19 +244,26 @@ fn depth(path: &[u8]) -> usize {
 
 /// Runs `call` as an unprivileged user where `denied` says so.
 fn attempt<T>(denied: bool, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-    const NOBODY: u32 = 65534;
-    let become_user = |uid: u32| {
-        set_thread_res_uid(None, rustix::process::Uid::from_raw(uid), None)
-            .expect("root may take any effective user id and return")
-    };
     if denied {
-        become_user(NOBODY);
+        act_as(NOBODY).expect("it was tried before");
     }
     let result = call();
     if denied {
-        become_user(0);
+        act_as(0).expect("root's real user id is kept");
     }
     result
+}
+
+/// The user that may do nothing.
+const NOBODY: u32 = 65534;
+
+fn act_as(user: u32) -> Result<(), Errno> {
+    set_thread_res_uid(None, rustix::process::Uid::from_raw(user), None)
+}
+
+/// Whether this is root, and root enough to be somebody else for a moment.
+fn may_become(user: u32) -> bool {
+    rustix::process::geteuid().is_root() && act_as(user).is_ok() && act_as(0).is_ok()
 }
 
 /// The error number of a call made through `std`.

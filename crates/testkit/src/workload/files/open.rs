@@ -55,17 +55,24 @@ impl Files {
         let alone = flags.contains(OFlags::CREATE | OFlags::EXCL);
         let found = self.walk(&spelled, !alone && !flags.contains(OFlags::NOFOLLOW));
         let (call, result, flags) = self.make_open(rng, &spelled, flags, mode);
+        let made = result.is_ok()
+            && (flags.contains(OFlags::TMPFILE)
+                || found.as_ref().is_ok_and(|it| it.node.is_none()));
         let node = result.as_ref().ok().map(|fd| self.opened(&found, flags, fd));
         let number = result.as_ref().ok().map(|fd| i64::from(fd.as_raw_fd()));
         let mut entry = LogEntry::new(c::OPEN, call)
             .with(c::FLAGS, flag_names(flags))
             .with(c::FD, number)
+            .with(c::INODE, result.as_ref().ok().map(inode))
+            .with(c::CREATED, result.is_ok().then_some(made))
             .with(c::MODE, expected_mode(creates, mode))
             .result(&result);
         entry = self.describe(entry, &FIRST, &spelled, &found, result.is_ok());
         if let (Some(node), true) = (node, flags.contains(OFlags::TMPFILE)) {
             entry = entry.with(c::PATH_RESOLVED, self.resolved_fd(node, true));
             entry.expect.remove(c::PATH_DIFFERS);
+            // Nothing got a name; whether that is a creation is a matter of words.
+            entry.expect.remove(c::CREATED);
         }
         rec.add(entry);
         if let (Ok(fd), Some(node)) = (result, node) {
@@ -126,7 +133,7 @@ impl Files {
             panic!("opened {:?}, for which the model says {errno:?}", shown.escape_ascii())
         });
         if flags.contains(OFlags::TMPFILE) {
-            let inode = rustix::fs::fstat(fd).expect("an open file has a status").st_ino;
+            let inode = inode(fd);
             let dir = found.node.expect("a file without a name was made in a directory");
             return self.tree.add_nameless(dir, format!("#{inode}").into_bytes());
         }
@@ -160,6 +167,10 @@ impl Files {
             self.tree.add_link(node, found.parent, found.name);
         }
     }
+}
+
+fn inode(fd: &OwnedFd) -> i64 {
+    rustix::fs::fstat(fd).expect("an open file has a status").st_ino as i64
 }
 
 const MODES: [u32; 7] = [0o644, 0o600, 0o666, 0o777, 0o400, 0o000, 0o2755];

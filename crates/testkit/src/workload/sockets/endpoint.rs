@@ -28,7 +28,7 @@ pub(super) struct Endpoint {
     pub(super) received: i64,
     pub(super) packets_sent: i64,
     pub(super) packets_received: i64,
-    /// Whether it was bound or connected, so that its close must be told.
+    /// Whether there was something to close, so that its close must be told.
     used: bool,
 }
 
@@ -115,7 +115,6 @@ impl Endpoint {
             // Port 0 is asked for; which one it became is known only after.
             let ports = [i64::from(port), i64::from(to.port())].map(Expect::Int);
             entry = entry.with(c::LOCAL_PORT, Expect::one_of(ports));
-            self.used = true;
         }
         rec.add(entry);
         result
@@ -217,6 +216,7 @@ impl Endpoint {
         let buffer = vec![b'.'; count];
         let sent = rustix::net::sendto(&self.fd, &buffer, SendFlags::NOSIGNAL, to)
             .expect("loopback takes a datagram");
+        self.used = true;
         self.sent += sent as i64;
         self.packets_sent += 1;
     }
@@ -237,6 +237,7 @@ impl Endpoint {
         let mut buffer = vec![0; count.max(1)];
         let (got, _) = rustix::net::recv(&self.fd, &mut buffer[..], RecvFlags::empty())?;
         self.received += got as i64;
+        self.used = true;
         self.packets_received += 1;
         Ok(got)
     }
@@ -267,8 +268,8 @@ impl Endpoint {
             .with(c::BYTES_RECEIVED, either(self.received));
         if self.protocol == "udp" {
             entry = entry
-                .with(c::SEGMENTS_SENT, self.packets_sent)
-                .with(c::SEGMENTS_RECEIVED, self.packets_received);
+                .with(c::DATAGRAMS_SENT, self.packets_sent)
+                .with(c::DATAGRAMS_RECEIVED, self.packets_received);
         }
         match by {
             ClosedBy::Local => entry = entry.with(c::CLOSED_BY, "local"),

@@ -16,11 +16,12 @@ impl Sockets<'_> {
         let (mut server, address) = self.udp_server(rng, rec);
         let mut client = Endpoint::for_address(&address, SocketType::DGRAM);
         for at in 0..1 + rng.below(6) {
-            client.send_to(rng.below(1400), &address);
+            let count = rng.below(1400);
+            client.send_to(count, &address);
             let back = client_address(&server);
             if at == 0 {
-                first_datagram(rec, &client, address);
-                first_datagram(rec, &server, back);
+                first_datagram(rec, &client, address, "out", count);
+                first_datagram(rec, &server, back, "in", count);
             }
             server.receive_some(2048).expect("a datagram is there");
             if rng.chance(50) {
@@ -39,10 +40,11 @@ impl Sockets<'_> {
         client.connect(rec, address).expect("UDP connects to anything");
         let back = client.local.expect("a connected socket has an address");
         for at in 0..1 + rng.below(6) {
-            client.send(rng.below(1400));
+            let count = rng.below(1400);
+            client.send(count);
             if at == 0 {
-                first_datagram(rec, &client, address);
-                first_datagram(rec, &server, back);
+                first_datagram(rec, &client, address, "out", count);
+                first_datagram(rec, &server, back, "in", count);
             }
             server.receive_some(2048).expect("a datagram is there");
             server.send_to(1 + rng.below(1400), &back);
@@ -72,10 +74,18 @@ fn client_address(server: &Endpoint) -> SocketAddr {
     SocketAddr::try_from(from).expect("an internet address")
 }
 
-fn first_datagram(rec: &mut Recorder, endpoint: &Endpoint, peer: SocketAddr) {
+fn first_datagram(
+    rec: &mut Recorder,
+    endpoint: &Endpoint,
+    peer: SocketAddr,
+    direction: &'static str,
+    bytes: usize,
+) {
     let entry = endpoint
         .entry(c::DATAGRAM, "sendto or recvfrom")
         .with(c::PEER_IP, peer.ip().to_string())
-        .with(c::PEER_PORT, i64::from(peer.port()));
+        .with(c::PEER_PORT, i64::from(peer.port()))
+        .with(c::DIRECTION, direction)
+        .with(c::BYTES, bytes as i64);
     rec.add(entry);
 }

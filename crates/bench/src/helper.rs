@@ -1,0 +1,112 @@
+//! What this program does inside the cgroup that is watched: small parts, started by itself.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// The first word of a command line that is meant for a helper.
+pub(crate) const WORD: &str = "helper";
+
+#[derive(Debug, Parser)]
+struct Helper {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Say READY and wait until stdin ends.
+    Idle,
+    /// Run commands, one after the other and divided by `,`, and print their CPU time.
+    Timed {
+        /// Enter this cgroup first.
+        #[arg(long)]
+        cgroup: Option<PathBuf>,
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
+    /// Compile every C file of a folder and link the objects; print what it took.
+    Build {
+        folder: PathBuf,
+        /// How many compilers run at once.
+        #[arg(long)]
+        jobs: usize,
+    },
+}
+
+pub(crate) fn run(words: &[OsString]) -> Result<ExitCode> {
+    let name = OsString::from(WORD);
+    match Helper::parse_from([name].iter().chain(words)).part {
+        Part::Idle => {
+            println!("READY");
+            io::stdin().read_to_end(&mut Vec::new())?;
+        }
+        Part::Timed { cgroup, command } => timed(cgroup.as_deref(), &command)?,
+        Part::Build { folder, jobs } => build(&folder, jobs)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// CPU time tells less than time does, but other people's load on the machine hardly changes it.
+fn timed(cgroup: Option<&Path>, command: &[OsString]) -> Result<()> {
+    if let Some(cgroup) = cgroup {
+        fs::write(cgroup.join("cgroup.procs"), "0").context("cannot enter the cgroup")?;
+    }
+    for command in command.split(|word| word == ",") {
+        let (program, words) = command.split_first().context("a command is missing")?;
+        let status = Command::new(program).args(words).status()?;
+        ensure!(status.success(), "{} ended with {status}", program.display());
+    }
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let [user, system] = [usage.user_time(), usage.system_time()]
+        .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6);
+    println!("cpu seconds={:.6}", user + system);
+    Ok(())
+}
+
+fn build(folder: &Path, jobs: usize) -> Result<()> {
+    let mut sources: Vec<PathBuf> = fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|it| it == "c"))
+        .collect();
+    sources.sort();
+    let next = AtomicUsize::new(0);
+    let begun = Instant::now();
+    thread::scope(|scope| -> Result<()> {
+        let worker = || -> Result<()> {
+            while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+                compiler(
+                    Command::new("cc").args(["-O1", "-c", "-o"]).arg(object(source)).arg(source),
+                )?;
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|it| it.join().expect("a compiler's thread panicked"))
+    })?;
+    let objects = sources.iter().map(|source| object(source));
+    compiler(Command::new("cc").arg("-o").arg(folder.join("program")).args(objects))?;
+    let (seconds, count) = (begun.elapsed().as_secs_f64(), sources.len());
+    let each = seconds * 1e9 / count as f64;
+    println!("build count={count} seconds={seconds:.6} ns_per_op={each:.0}");
+    Ok(())
+}
+
+fn object(source: &Path) -> PathBuf {
+    source.with_extension("o")
+}
+
+fn compiler(command: &mut Command) -> Result<()> {
+    let status = command.status().context("cannot start cc")?;
+    ensure!(status.success(), "cc ended with {status}");
+    Ok(())
+}

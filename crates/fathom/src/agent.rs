@@ -1,0 +1,362 @@
+//! The agent: a session as the configuration says it, until it is told to end.
+//!
+//! One thread owns everything and takes requests ([`Request`]); outputs and the door have threads
+//! of their own. A new configuration is prepared whole before any of it is applied, so one that
+//! cannot be applied changes nothing.
+
+mod front;
+mod log;
+mod output;
+mod sink;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use api::Door;
+use kernel::{State, StatsGuard};
+use schema::Table;
+use scope::Scope;
+use telemetry::{Side, Usage};
+
+use self::front::Front;
+use self::log::Log;
+use self::output::Output;
+use self::sink::Sink;
+use crate::config::{self, Config, Listen, Problem};
+use crate::session::{Plan, Session};
+
+/// What the agent can be asked while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Read the configuration again.
+    Reload,
+    /// End in order.
+    Stop,
+}
+
+/// Where the configuration comes from, also the next time.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The file; the defaults without one.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// An agent that runs.
+pub struct Agent {
+    origin: Origin,
+    /// What is in effect.
+    config: Config,
+    session: Session,
+    outputs: Vec<Output>,
+    statistics: Option<StatsGuard>,
+    front: Arc<Front>,
+    door: Option<Door>,
+    log: Log,
+    /// Rows that outputs wrote which are no more.
+    rows: u64,
+}
+
+/// How often the agent looks after itself.
+const ROUND: Duration = Duration::from_millis(250);
+/// How long outputs may take to write what waits when the agent ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+impl Origin {
+    /// The configuration as it is now.
+    pub fn load(&self) -> Result<Config, Problem> {
+        Config::load(self.file.as_deref(), self.environment.iter().cloned())
+    }
+}
+
+impl Agent {
+    /// Opens the door and the outputs, loads, attaches, and begins.
+    pub fn start(origin: Origin, config: Config) -> Result<Agent> {
+        let log = Log::new(&config.log);
+        let front = Arc::new(Front::default());
+        // What another agent may hold comes first, before anything is loaded.
+        let door = open_door(&config, &front)?;
+        let sinks = config.outputs.iter().map(Sink::open).collect::<Result<Vec<_>>>()?;
+        let statistics = statistics(&config, &log);
+        let mut session = Session::start(&plan(&config), None)?;
+        let mut outputs = Vec::new();
+        for (config, sink) in config.outputs.iter().zip(sinks) {
+            outputs.push(Output::start(config.clone(), sink, &session.bus, &session.ledger, &log)?);
+        }
+        session.run()?;
+        front.show(&session);
+        let agent =
+            Agent { origin, config, session, outputs, statistics, front, door, log, rows: 0 };
+        agent.greet();
+        Ok(agent)
+    }
+
+    /// Takes requests until one is to end.
+    pub fn run(mut self, requests: &Receiver<Request>) {
+        loop {
+            self.look_after();
+            match requests.recv_timeout(ROUND) {
+                Ok(Request::Reload) => self.reload(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return self.stop(),
+            }
+        }
+    }
+
+    fn greet(&self) {
+        let kernel = &self.session.kernel;
+        let blind = kernel.capabilities().iter().filter(|it| it.state != State::Available).count();
+        let less = match blind {
+            0 => String::new(),
+            blind => format!(", {blind} hooks see less than they could (`fathom doctor` says why)"),
+        };
+        self.log.info(format_args!(
+            "watching {}: {} tables, {} programs{less}",
+            told(&self.config.scopes()),
+            self.config.wanted().len(),
+            kernel.programs().len(),
+        ));
+        let door = self.door.as_ref().map(|door| format!("http://{}", door.address()));
+        let outputs: Vec<_> = self.config.outputs.iter().map(config::Output::name).collect();
+        self.log.info(format_args!(
+            "rows to {}; metrics and health at {}",
+            if outputs.is_empty() { "nowhere".into() } else { outputs.join(", ") },
+            door.as_deref().unwrap_or("no door"),
+        ));
+    }
+
+    /// Tells the door how things stand.
+    fn look_after(&self) {
+        let mut problems = Vec::new();
+        if !self.session.alive() {
+            problems.push("a worker has ended".to_string());
+        }
+        for output in self.outputs.iter().filter(|output| !output.alive()) {
+            problems.push(format!("the output to {} has ended", output.config.name()));
+        }
+        self.front.beat(problems, Vec::new());
+    }
+
+    fn reload(&mut self) {
+        if self.origin.file.is_none() {
+            self.log.warn("asked to read the configuration again, but there is no --config file");
+            return;
+        }
+        let taken = self.origin.load().map_err(anyhow::Error::from).and_then(|new| self.take(new));
+        match taken {
+            Ok(changed) if changed.is_empty() => self.log.info("the configuration is as it was"),
+            Ok(changed) => {
+                self.log.info(format_args!("configuration taken over: {}", changed.join(", ")));
+            }
+            Err(error) => {
+                self.log.error(format_args!("the old configuration stays in effect: {error:#}"));
+            }
+        }
+    }
+
+    /// Applies what can change while the agent runs; returns the keys that did.
+    fn take(&mut self, mut new: Config) -> Result<Vec<&'static str>> {
+        self.keep_what_needs_a_restart(&mut new);
+        let old = self.config.clone();
+        // First all that can fail. The scope comes last: it takes itself back where it fails.
+        let door = match new.http == old.http {
+            true => None,
+            false => Some(open_door(&new, &self.front).context("http.listen")?),
+        };
+        let known = |output: &config::Output| old.outputs.iter().any(|it| it.same_place(output));
+        let mut sinks = Vec::new();
+        for output in new.outputs.iter().filter(|output| !known(output)) {
+            sinks.push((output.clone(), Sink::open(output).context("outputs")?));
+        }
+        if new.scopes() != old.scopes() {
+            self.session.watch(&old.scopes(), &new.scopes()).context("scope")?;
+        }
+
+        let mut changed = Vec::new();
+        let mut note = |key, differs: bool| {
+            if differs {
+                changed.push(key);
+            }
+            differs
+        };
+        note("scope", new.scope != old.scope);
+        if note("tables", new.tables != old.tables) {
+            self.session.want(&new.wanted());
+        }
+        if note("outputs", new.outputs != old.outputs) {
+            self.take_outputs(&new, sinks)?;
+        }
+        if note("statistics", new.statistics != old.statistics) {
+            self.statistics = statistics(&new, &self.log);
+        }
+        if note("log", new.log != old.log) {
+            self.log.configure(&new.log);
+        }
+        if let Some(door) = door {
+            note("http", true);
+            self.door = door;
+        }
+        self.config = new;
+        Ok(changed)
+    }
+
+    /// Puts the old values where a change would need a restart, and says so.
+    fn keep_what_needs_a_restart(&self, new: &mut Config) {
+        let Agent { config: old, log, .. } = self;
+        let stays = |key: &str| {
+            log.warn(format_args!(
+                "`{key}` was changed: that takes effect when the agent is restarted"
+            ));
+        };
+        macro_rules! keep {
+            ($($key:ident),+) => { $(
+                if new.$key != old.$key {
+                    stays(stringify!($key));
+                    new.$key = old.$key.clone();
+                }
+            )+ };
+        }
+        keep!(node, rings, mechanisms, processes);
+        let absent: Vec<_> = new
+            .wanted()
+            .into_iter()
+            .filter(|table| !self.can_fill(table))
+            .map(|it| it.name)
+            .collect();
+        if !absent.is_empty() {
+            stays("tables");
+            log.warn(format_args!("the programs that fill {} are not loaded", absent.join(", ")));
+            // What is loaded changes at once; an empty list would mean all.
+            let loaded = |it: &mut config::Tables| {
+                it.tables.retain(|table| self.can_fill(table));
+                !it.tables.is_empty()
+            };
+            new.tables.retain_mut(loaded);
+            if new.tables.is_empty() {
+                new.tables = old.tables.clone();
+            }
+        }
+    }
+
+    /// Whether the signal that fills `table` is loaded.
+    fn can_fill(&self, table: &Table) -> bool {
+        let mut tables = self.session.kernel.signals().iter().flat_map(|signal| signal.tables);
+        let own = crate::monitor::TABLES.iter().any(|it| std::ptr::eq(*it, table));
+        own || tables.any(|it| std::ptr::eq(*it, table))
+    }
+
+    /// New outputs begin before old ones end, and those that stay are not interrupted.
+    fn take_outputs(&mut self, new: &Config, sinks: Vec<(config::Output, Sink)>) -> Result<()> {
+        let Session { bus, ledger, .. } = &self.session;
+        for (config, sink) in sinks {
+            self.outputs.push(Output::start(config, sink, bus, ledger, &self.log)?);
+        }
+        let mut ending = Vec::new();
+        for mut output in std::mem::take(&mut self.outputs) {
+            match new.outputs.iter().find(|it| it.same_place(&output.config)) {
+                Some(config) => {
+                    if *config != output.config {
+                        output.change(config.clone());
+                    }
+                    self.outputs.push(output);
+                }
+                None => {
+                    output.end();
+                    ending.push(output);
+                }
+            }
+        }
+        self.finish(ending);
+        Ok(())
+    }
+
+    /// Waits for outputs to write what waits in their queues.
+    fn finish(&mut self, outputs: Vec<Output>) {
+        let deadline = Instant::now() + FAREWELL;
+        for output in outputs {
+            let name = output.config.name().to_string();
+            match output.finish(deadline) {
+                Some(rows) => self.rows += rows,
+                None => self.log.error(format_args!(
+                    "{name} takes no rows; those that wait for it are left behind"
+                )),
+            }
+        }
+    }
+
+    /// Ends in order: the kernel first, then what it said, then the door.
+    fn stop(mut self) {
+        self.front.beat(Vec::new(), vec!["the agent is ending".to_string()]);
+        self.session.stop();
+        let outputs = std::mem::take(&mut self.outputs);
+        self.finish(outputs);
+        self.summarize();
+    }
+
+    /// What was seen, what was not, and what it cost.
+    fn summarize(&self) {
+        let dropped = self.session.ledger.dropped();
+        let lost = dropped.iter().filter_map(|entry| match entry.side {
+            Side::Dropped(reason) if reason != "not_asked_for" => Some((entry, reason)),
+            _ => None,
+        });
+        let total: u64 = lost.clone().map(|(entry, _)| entry.count).sum();
+        let usage = Usage::now();
+        self.log.info(format_args!(
+            "ended after {:.1} s: {} rows written, {total} lost; own CPU {:.2} s, memory {:.1} MB",
+            self.session.begun.elapsed().as_secs_f64(),
+            self.rows,
+            (usage.user + usage.system).as_secs_f64(),
+            usage.peak as f64 / 1e6,
+        ));
+        for (entry, reason) in lost {
+            self.log.warn(format_args!(
+                "lost {} {} in {}: {reason}",
+                entry.count, entry.table, entry.stage
+            ));
+        }
+    }
+}
+
+fn plan(config: &Config) -> Plan {
+    let mut plan = Plan::new(config.wanted(), config.scopes());
+    plan.rings = config.rings.options();
+    plan.mechanisms = config.mechanisms.iter().map(|it| it.0.clone()).collect();
+    plan.processes = config.processes.remembered as usize;
+    if let config::Name::Given(name) = &config.node {
+        plan.node = Some(name.clone());
+    }
+    plan
+}
+
+fn open_door(config: &Config, front: &Arc<Front>) -> Result<Option<Door>> {
+    match config.http.listen {
+        Listen::Off => Ok(None),
+        Listen::On(address) => {
+            let door = api::serve(address, front.clone());
+            door.map(Some).map_err(|error| anyhow!("cannot open the door: {error}"))
+        }
+    }
+}
+
+fn statistics(config: &Config, log: &Log) -> Option<StatsGuard> {
+    if !config.statistics {
+        return None;
+    }
+    let guard = StatsGuard::enable();
+    guard.map_err(|error| log.warn(format_args!("{error:#}"))).ok()
+}
+
+/// The scope in words.
+fn told(scopes: &[Scope]) -> String {
+    let told = scopes.iter().map(|scope| match scope {
+        Scope::Node => "the node".to_string(),
+        Scope::Cgroup(path) => path.display().to_string(),
+        Scope::Pid(pid) => format!("process {pid}"),
+    });
+    told.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,166 @@
+//! What the agent tells at its door: metrics, health, readiness, tables.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use api::{Health, Readiness};
+use export::metrics::{Hook, Map, Metrics, Program};
+use kernel::{Kernel, Ring};
+use telemetry::{Ledger, Usage};
+
+use crate::session::{Pulse, Session};
+use crate::{monitor, signals};
+
+/// A snapshot of the agent that the door reads; the agent's main thread writes it.
+#[derive(Default)]
+pub(super) struct Front {
+    /// Once it is loaded.
+    seen: OnceLock<Seen>,
+    /// When the main thread last went round.
+    beat: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct Seen {
+    kernel: Arc<Kernel>,
+    ledger: Ledger,
+    pulse: Arc<Pulse>,
+}
+
+#[derive(Default)]
+struct State {
+    problems: Vec<String>,
+    waiting_for: Vec<String>,
+}
+
+/// A thread that has not gone round for so long hangs.
+const STILL: Duration = Duration::from_secs(10);
+
+impl Front {
+    /// What is loaded, from now on.
+    pub(super) fn show(&self, session: &Session) {
+        let (kernel, pulse) = (session.kernel.clone(), session.pulse().clone());
+        // Set once: an agent has one session.
+        let _ = self.seen.set(Seen { kernel, ledger: session.ledger.clone(), pulse });
+    }
+
+    /// The main thread went round and found this.
+    pub(super) fn beat(&self, problems: Vec<String>, waiting_for: Vec<String>) {
+        self.beat.store(now(), Ordering::Relaxed);
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) =
+            State { problems, waiting_for };
+    }
+}
+
+impl api::Source for Front {
+    fn metrics(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let usage = Usage::now();
+        let Some(Seen { kernel, ledger, .. }) = self.seen.get() else {
+            return Metrics { version, usage, ..Metrics::default() }.text();
+        };
+        monitor::count_kernel(kernel, ledger);
+        let hooks: Vec<Hook<'_>> = kernel
+            .capabilities()
+            .iter()
+            .map(|it| Hook {
+                signal: it.signal,
+                what: it.what,
+                state: it.state.name(),
+                mechanism: it.mechanism,
+            })
+            .collect();
+        let programs = kernel.programs();
+        let programs: Vec<Program<'_>> = programs
+            .iter()
+            .map(|it| Program {
+                signal: it.signal,
+                name: &it.name,
+                runs: it.runs,
+                run_time: it.run_time,
+                misses: it.misses,
+                verified_instructions: it.verified.into(),
+                load_time: it.load_time,
+            })
+            .collect();
+        let maps = kernel.maps();
+        let maps: Vec<Map<'_>> = maps
+            .iter()
+            .map(|it| Map {
+                signal: it.signal,
+                name: &it.name,
+                bytes: it.bytes,
+                capacity: it.capacity.into(),
+            })
+            .collect();
+        Metrics {
+            version,
+            usage,
+            ledger: &ledger.entries(),
+            hooks: &hooks,
+            programs: &programs,
+            maps: &maps,
+            rings: &rings(kernel),
+        }
+        .text()
+    }
+
+    fn health(&self) -> Health {
+        let mut problems = self.state().problems.clone();
+        let mut still = |since: u64, who: &str| {
+            let silent = Duration::from_nanos(now().saturating_sub(since));
+            if since > 0 && silent > STILL {
+                problems.push(format!("{who} has stood still for {} s", silent.as_secs()));
+            }
+        };
+        still(self.beat.load(Ordering::Relaxed), "the main thread");
+        for (number, turned) in
+            self.seen.get().iter().flat_map(|seen| seen.pulse.turned.iter().enumerate())
+        {
+            still(turned.load(Ordering::Relaxed), &format!("worker {number}"));
+        }
+        Health { problems }
+    }
+
+    fn ready(&self) -> Readiness {
+        let mut waiting_for = self.state().waiting_for.clone();
+        match self.seen.get() {
+            None => waiting_for.push("the programs are being loaded and attached".to_string()),
+            Some(seen) if seen.pulse.kept_house.load(Ordering::Relaxed) == 0 => {
+                waiting_for.push("house has not been kept for the first time".to_string());
+            }
+            Some(_) => {}
+        }
+        Readiness { waiting_for }
+    }
+
+    fn tables(&self) -> String {
+        export::docs::json(&signals::tables())
+    }
+}
+
+impl Front {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How full the rings are, seen through a second mapping of each.
+fn rings(kernel: &Kernel) -> Vec<export::metrics::Ring<'static>> {
+    let mut rings = Vec::new();
+    for worker in 0.. {
+        let both = [("facts", Ring::facts(kernel, worker)), ("bulk", Ring::bulk(kernel, worker))];
+        for (kind, ring) in both {
+            let Ok(ring) = ring else { return rings };
+            let (fill_bytes, capacity_bytes) = (ring.waiting(), ring.capacity());
+            rings.push(export::metrics::Ring { worker, kind, fill_bytes, capacity_bytes });
+        }
+    }
+    rings
+}
+
+fn now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

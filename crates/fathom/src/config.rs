@@ -1,0 +1,270 @@
+//! The configuration: one YAML file, the environment before it, and a default for every key.
+//!
+//! [`Config`] and its sections are the only place where a key is named: how it is read, printed
+//! with its documentation, defaulted, and called in the environment follows from there.
+
+mod environment;
+mod keys;
+mod problem;
+mod values;
+
+use std::path::PathBuf;
+
+use keys::{Setting, sections};
+use schema::Table;
+use scope::Scope;
+
+pub use problem::Problem;
+pub use values::{
+    Choice, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Tables, Workers,
+};
+
+sections! {
+    /// All that can be configured.
+    Config {
+        /// The name of this node in every row. `auto` is $NODE_NAME, as Kubernetes gives it to a
+        /// pod that asks for `spec.nodeName`, or else the host's name.
+        node: Name = Name::Auto,
+        /// Whom to watch. The kernel enforces it, before anything is copied; it follows processes
+        /// and cgroups that come later. What is named adds up.
+        scope: Watched = Watched::default(),
+        /// The tables whose rows are wanted, by name (file_open) or by subject (file);
+        /// `fathom tables` lists them. An empty list is all tables that tell of the node.
+        tables: Vec<Tables> = Vec::new(),
+        /// Where the rows go, as JSON lines. Each output has a queue of its own, and a slow one
+        /// loses rows (counted as `slow`) rather than holding up the others. What could not be
+        /// written is counted, too (`disk_full`, `reader_gone`, `io`), and the agent goes on.
+        outputs: Vec<Output> = vec![Output::default()],
+        /// The door for metrics, health and the description of the tables.
+        http: Http = Http::default(),
+        /// What is kept of processes.
+        processes: Processes = Processes::default(),
+        /// The rings between the kernel and the agent. A change needs a restart.
+        rings: Rings = Rings::default(),
+        /// The ways to hook into the kernel that may be used: lsm, fentry, tp_btf, kprobe. An
+        /// empty list is all; of these the best that this node allows is taken, hook by hook
+        /// (`fathom doctor` shows which). A change needs a restart.
+        mechanisms: Vec<Mechanism> = Vec::new(),
+        /// Whether the kernel measures how often and how long each of our programs runs, for
+        /// /metrics and the table agent_program. It costs some nanoseconds for each run.
+        statistics: bool = true,
+        /// What the agent says of itself, on standard error.
+        log: Log = Log::default(),
+    }
+
+    /// Whom to watch.
+    Watched {
+        /// Everything. `auto` is true where nothing else is named.
+        node: Choice<bool> = Choice::Auto,
+        /// Processes, each with all its descendants, by their ids.
+        pids: Vec<u32> = Vec::new(),
+        /// cgroup2 directories, each with all below it: absolute, or below the cgroup2 mount, as
+        /// /proc/PID/cgroup shows them (/kubepods.slice).
+        cgroups: Vec<Path> = Vec::new(),
+    }
+
+    /// One place where rows go to.
+    Output {
+        /// stdout, or file.
+        kind: OutputKind = OutputKind::Stdout,
+        /// The file; only with kind: file. It is appended to.
+        path: Path = Path::default(),
+        /// A file grows to this size; then it is put aside as PATH.1, and what
+        /// was PATH.1 becomes PATH.2. 0 lets it grow for ever.
+        rotate_size: Size = Size::mib(100),
+        /// How many files that were put aside stay.
+        keep: u32 = 5,
+        /// Whether what a user may have typed (paths, arguments) is left out.
+        hide_personal: bool = false,
+    }
+
+    /// The door for metrics.
+    Http {
+        /// Where it listens: /metrics (Prometheus), /healthz, /readyz, /api/v1/tables. On this
+        /// machine only, since the door has neither TLS nor tokens yet. `off` closes it.
+        listen: Listen = Listen::On(([127, 0, 0, 1], 9191).into()),
+    }
+
+    /// The process table.
+    Processes {
+        /// How many are remembered, running and ended ones; above it the oldest ended ones go
+        /// first. A change needs a restart.
+        remembered: u32 = 32_768,
+    }
+
+    /// The rings.
+    Rings {
+        /// How many threads read them, and so how many pairs of rings there are: a power of two.
+        /// `auto` is one for every 8 CPUs.
+        workers: Choice<Workers> = Choice::Auto,
+        /// The size of each ring for what must not be lost: processes, opens, connects. The
+        /// kernel takes powers of two only; other sizes are rounded up to the next one.
+        facts: Size = Size::mib(2),
+        /// The size of each ring for what may be lost, counted: payloads and samples. Rounded up
+        /// like the other.
+        bulk: Size = Size::mib(4),
+    }
+
+    /// The agent's own words.
+    Log {
+        /// What is said: info, warn or error.
+        level: LogLevel = LogLevel::Info,
+        /// How: text, or json for one object a line.
+        format: LogFormat = LogFormat::Text,
+    }
+}
+
+/// What stands above a printed configuration.
+const HEAD: &str = "\
+# The configuration of `fathom agent`; this is all of it, with what is in effect.
+# Every key can be left out. The environment goes before the file: FATHOM_HTTP_LISTEN is
+# `http.listen`, FATHOM_SCOPE_PIDS=7,8 is `scope.pids`. On SIGHUP the agent reads it again and
+# applies it without losing a row; one that is not right is refused, and the old one stays.
+";
+
+/// The smallest and the largest ring.
+const RING_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=1 << 30;
+
+impl Config {
+    /// Reads `file` (the defaults without one), puts the environment's settings before it, and
+    /// checks that all fits together.
+    pub fn load(
+        file: Option<&std::path::Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, Problem> {
+        let place = file.map_or("configuration".to_string(), |path| path.display().to_string());
+        let text = file.map_or(Ok(String::new()), std::fs::read_to_string);
+        let text = text.map_err(|error| Problem::of(&place, format!("cannot read it: {error}")))?;
+        let mut config = Config::parse(&place, &text)?;
+        environment::apply(&mut config, environment)?;
+        config.check().map_err(|(key, words)| Problem::of_key(&place, &text, key, &words))?;
+        Ok(config)
+    }
+
+    /// Reads YAML; `place` names it where something is wrong.
+    pub fn parse(place: &str, text: &str) -> Result<Config, Problem> {
+        serde_saphyr::from_str(text).map_err(|error| Problem::in_file(place, text, &error, &keys()))
+    }
+
+    /// The whole configuration as YAML, with the documentation as comments.
+    pub fn print_all(&self) -> String {
+        let mut text = HEAD.to_string();
+        self.print(0, &mut text);
+        text
+    }
+
+    /// What fits by itself, but not together: the key, and what is wrong.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.scopes().is_empty() {
+            return Err((
+                "scope",
+                "nothing is watched; name pids or cgroups, or write node: true".into(),
+            ));
+        }
+        for output in &self.outputs {
+            match (output.kind, output.path.0.is_empty()) {
+                (OutputKind::File, true) => {
+                    return Err(("outputs.kind", "`file` needs a path beside it".into()));
+                }
+                (OutputKind::Stdout, false) => {
+                    let path = &output.path.0;
+                    return Err((
+                        "outputs.path",
+                        format!("`{path}` needs `kind: file` beside it; stdout has no path"),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for (at, output) in self.outputs.iter().enumerate() {
+            if self.outputs[..at].iter().any(|other| other.same_place(output)) {
+                return Err(("outputs", format!("{} is there twice", output.name())));
+            }
+        }
+        for (key, size) in [("rings.facts", self.rings.facts), ("rings.bulk", self.rings.bulk)] {
+            if !RING_SIZES.contains(&size.0) {
+                return Err((key, format!("a ring has 64KiB to 1GiB, not {size}")));
+            }
+        }
+        if self.processes.remembered == 0 {
+            return Err((
+                "processes.remembered",
+                "at least one process has to be remembered".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whom to watch.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let Watched { node, pids, cgroups } = &self.scope;
+        let named = pids.iter().map(|&pid| Scope::Pid(pid));
+        let cgroups = cgroups.iter().map(|path| Scope::Cgroup(below_mount(&path.0)));
+        let mut scopes: Vec<Scope> = named.chain(cgroups).collect();
+        let whole = match node {
+            Choice::Auto => scopes.is_empty(),
+            Choice::Given(whole) => *whole,
+        };
+        if whole {
+            scopes.push(Scope::Node);
+        }
+        scopes
+    }
+
+    /// The tables whose rows are wanted.
+    pub fn wanted(&self) -> Vec<&'static Table> {
+        if self.tables.is_empty() {
+            return crate::signals::node_tables();
+        }
+        let mut wanted: Vec<_> = self.tables.iter().flat_map(|it| it.tables.clone()).collect();
+        wanted.sort_by_key(|table| table.name);
+        wanted.dedup_by_key(|table| table.name);
+        wanted
+    }
+}
+
+impl Rings {
+    /// As the kernel takes them.
+    pub fn options(&self) -> kernel::Options {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = match self.workers {
+            Choice::Given(Workers(number)) => number,
+            Choice::Auto => 1 << (cpus / 8).clamp(1, 64).ilog2(),
+        };
+        // Within 1 GiB by `Config::check`.
+        let bytes = |size: Size| size.0.next_power_of_two() as u32;
+        kernel::Options { workers, facts_bytes: bytes(self.facts), bulk_bytes: bytes(self.bulk) }
+    }
+}
+
+impl Output {
+    /// Whether both write to the same place.
+    pub fn same_place(&self, other: &Output) -> bool {
+        (self.kind, &self.path) == (other.kind, &other.path)
+    }
+
+    /// The place, for people.
+    pub fn name(&self) -> &str {
+        match self.kind {
+            OutputKind::Stdout => "standard output",
+            OutputKind::File => &self.path.0,
+        }
+    }
+}
+
+/// Every key, with its sections.
+fn keys() -> Vec<String> {
+    let mut keys = Vec::new();
+    Config::keys("", &mut keys);
+    keys
+}
+
+/// `/kubepods.slice` is what people copy from /proc/PID/cgroup.
+fn below_mount(path: &str) -> PathBuf {
+    match kernel::cgroup2_mount() {
+        Some(mount) if !std::path::Path::new(path).starts_with(&mount) => {
+            mount.join(path.trim_start_matches('/'))
+        }
+        _ => PathBuf::from(path),
+    }
+}

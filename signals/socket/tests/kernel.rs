@@ -1,0 +1,364 @@
+//! Acts in a process of its own, in a cgroup that is watched, and expects the rows, to the unit.
+//!
+//! Every test runs on each set of mechanisms that this machine has: all of them, tracepoints alone,
+//! and tracepoints with kprobes. The rows are to be the same, but for what `doctor` says is lost.
+
+#[path = "kernel/act.rs"]
+mod act;
+#[path = "kernel/expect.rs"]
+mod expect;
+#[path = "kernel/harness.rs"]
+mod harness;
+
+use std::collections::HashMap;
+
+use harness::{Seen, observe};
+
+/// What runs in the child: the parent starts this very binary again and asks for this test.
+#[test]
+fn act() {
+    if let Ok(name) = std::env::var(harness::ACT) {
+        act::run(&name);
+    }
+}
+
+/// The mechanisms to try: all that there are, tracepoints alone, tracepoints and kprobes.
+const LADDERS: [&[&str]; 3] = [&[], &["tp_btf"], &["tp_btf", "kprobe"]];
+
+/// Runs the act on every ladder and expects exactly these rows, one in each line.
+///
+/// `{name}` stands for what the act said, `$name` for any one value that is the same wherever the
+/// name stands, `(a|b)` for either. What a line does not name may have any value.
+fn each_way(test: &str, act: &str, rows: impl Fn(&Seen) -> String) {
+    for mechanisms in LADDERS {
+        let Some(seen) = observe(test, act, mechanisms) else { continue };
+        expect::rows(&seen, &rows(&seen));
+    }
+}
+
+const LISTENS: &str = "
+    socket_bind     fd={listener_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} local_source=kernel error=- path=-
+    socket_state    socket=$listener old_state=CLOSE new_state=LISTEN local_ip=IP local_port={port} peer_ip=- duration=-
+    socket_listen   socket=$listener fd={listener_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} backlog=128 error=-
+    socket_state    socket=$listener old_state=LISTEN new_state=CLOSE duration=#
+    socket_close    socket=$listener role=listener closed_by=local fd={listener_fd} local_ip=IP local_port={port} peer_ip=- peer_port=- error=- duration=# bytes_sent=- bytes_received=- segments_sent=- rtt=- retransmits=-
+";
+
+const CONNECTS: &str = "
+    socket_state    socket=$client old_state=CLOSE new_state=SYN_SENT local_ip=IP local_port=- peer_ip=IP peer_port={port} duration=-
+    socket_state    socket=$client old_state=SYN_SENT new_state=ESTABLISHED local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} duration=#
+    socket_connect  socket=$client fd={client_fd} family=FAMILY protocol=tcp local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel error=- latency=#
+    socket_accept   socket=$server fd={server_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} peer_ip=IP peer_port={client_port} error=-
+";
+
+/// First closes by FIN, second answers; both ends as `FIRST` and `SECOND`.
+const FINS: &str = "
+    socket_state    socket=$FIRST old_state=ESTABLISHED new_state=FIN_WAIT1
+    socket_state    socket=$SECOND old_state=ESTABLISHED new_state=CLOSE_WAIT
+    socket_state    socket=$SECOND old_state=CLOSE_WAIT new_state=LAST_ACK duration=#
+    socket_state    socket=$FIRST old_state=FIN_WAIT1 new_state=FIN_WAIT2 duration=#
+    socket_state    socket=$FIRST old_state=FIN_WAIT2 new_state=CLOSE duration=#
+    socket_state    socket=$SECOND old_state=LAST_ACK new_state=CLOSE duration=#
+";
+
+const CARRIED: &str = "
+    socket_close    socket=$client role=client closed_by=BY_CLIENT fd={client_fd} local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} bytes_sent=1000 bytes_received=3000 segments_sent=# segments_received=# datagrams_sent=- rtt=# retransmits=0 error=- duration=#
+    socket_close    socket=$server role=server closed_by=BY_SERVER fd={server_fd} local_ip=IP local_port={port} peer_ip=IP peer_port={client_port} bytes_sent=3000 bytes_received=1000 segments_sent=# segments_received=# datagrams_sent=- rtt=# retransmits=0 error=- duration=#
+";
+
+fn one_connection(family: &str, ip: &str, client_first: bool) -> String {
+    let (first, second) = if client_first { ("client", "server") } else { ("server", "client") };
+    let by = |end| if end == first { "local" } else { "remote" };
+    [LISTENS, CONNECTS, FINS, CARRIED]
+        .concat()
+        .replace("FIRST", first)
+        .replace("SECOND", second)
+        .replace("BY_CLIENT", by("client"))
+        .replace("BY_SERVER", by("server"))
+        .replace("FAMILY", family)
+        .replace("=IP", &format!("={ip}"))
+}
+
+#[test]
+fn tcp_over_ipv4() {
+    each_way("tcp_over_ipv4", "tcp4", |_| one_connection("ipv4", "127.0.0.1", true));
+}
+
+#[test]
+fn tcp_over_ipv6() {
+    each_way("tcp_over_ipv6", "tcp6", |_| one_connection("ipv6", "::1", true));
+}
+
+#[test]
+fn ipv6_sockets_that_talk_ipv4() {
+    each_way("ipv6_sockets_that_talk_ipv4", "tcp_mapped", |_| {
+        one_connection("ipv6", "127.0.0.1", false)
+    });
+}
+
+#[test]
+fn a_refused_connection_names_its_peer() {
+    each_way("a_refused_connection_names_its_peer", "refused", |_| {
+        "
+        socket_bind     protocol=udp local_port={free_port}
+        socket_state    socket=$client old_state=CLOSE new_state=SYN_SENT peer_ip=127.0.0.1 peer_port={free_port}
+        socket_state    socket=$client old_state=SYN_SENT new_state=CLOSE peer_port={free_port} duration=#
+        socket_close    socket=$client role=client closed_by=refused error=111 peer_ip=127.0.0.1 peer_port={free_port} bytes_sent=0 bytes_received=0
+        socket_connect  socket=$client protocol=tcp peer_ip=127.0.0.1 peer_port={free_port} peer_source=kernel error={error} latency=-
+        "
+        .into()
+    });
+}
+
+#[test]
+fn a_reset_is_told_from_both_sides() {
+    each_way("a_reset_is_told_from_both_sides", "reset", |_| {
+        let ends = "
+            socket_state    socket=$client old_state=ESTABLISHED new_state=CLOSE
+            socket_close    socket=$client role=client closed_by=local error=- bytes_sent=0 bytes_received=0
+            socket_state    socket=$server old_state=ESTABLISHED new_state=CLOSE
+            socket_close    socket=$server role=server closed_by=reset error=104 bytes_sent=0 bytes_received=0
+        ";
+        [LISTENS, CONNECTS, ends].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
+    });
+}
+
+#[test]
+fn a_connection_in_progress_is_followed() {
+    each_way("a_connection_in_progress_is_followed", "nonblocking", |_| {
+        let rest = "
+            socket_connect  socket=$client fd={client_fd} peer_port={port} peer_source=kernel error=115 latency=-
+            socket_close    socket=$client closed_by=local bytes_sent=0 bytes_received=0
+            socket_close    socket=$server closed_by=remote bytes_sent=0 bytes_received=0
+        ";
+        [LISTENS, CONNECTS, FINS, rest]
+            .concat()
+            .replace("FIRST", "client")
+            .replace("SECOND", "server")
+            .replace("FAMILY", "ipv4")
+            .replace("=IP", "=127.0.0.1")
+    });
+}
+
+#[test]
+fn what_fails_early_is_told_by_the_caller() {
+    each_way("what_fails_early_is_told_by_the_caller", "failures", |_| {
+        let fails = "
+            socket_bind     socket=$one fd={socket_fd} protocol=tcp local_ip=127.0.0.1 local_port={port} local_source=caller error={taken}
+            socket_bind     socket=$one fd={socket_fd} local_ip=192.0.2.1 local_port=9 local_source=caller error={foreign}
+            socket_connect  socket=$one fd={socket_fd} local_ip=- local_port=- peer_ip=255.255.255.255 peer_port=9 peer_source=caller error={broadcast} latency=-
+            socket_accept   socket=$one fd=- peer_ip=- error={accept}
+            socket_connect  socket=$two family=unix protocol=unix_stream path=/nonexistent/socket peer_source=caller peer_ip=- error={no_path}
+            socket_bind     socket=$two family=unix path=/nonexistent/socket local_source=caller error={no_folder}
+        ";
+        [LISTENS, fails].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
+    });
+}
+
+#[test]
+fn connections_that_end_before_they_are_accepted() {
+    each_way("connections_that_end_before_they_are_accepted", "before_accept", |_| {
+        let rest = "
+            socket_state    socket=$fin old_state=CLOSE new_state=SYN_SENT
+            socket_state    socket=$fin old_state=SYN_SENT new_state=ESTABLISHED local_port={fin_port}
+            socket_connect  socket=$fin local_port={fin_port} peer_port={port} error=-
+            socket_state    socket=$fin old_state=ESTABLISHED new_state=FIN_WAIT1
+            socket_state    socket=$fin old_state=(FIN_WAIT1|FIN_WAIT2) new_state=CLOSE
+            socket_close    socket=$fin role=client local_port={fin_port} bytes_sent=10 bytes_received=0 closed_by=(reset|local)
+            socket_state    socket=$reset old_state=CLOSE new_state=SYN_SENT
+            socket_state    socket=$reset old_state=SYN_SENT new_state=ESTABLISHED local_port={reset_port}
+            socket_connect  socket=$reset local_port={reset_port} peer_port={port} error=-
+            socket_state    socket=$reset old_state=ESTABLISHED new_state=CLOSE
+            socket_close    socket=$reset role=client closed_by=local local_port={reset_port} bytes_sent=20 bytes_received=0
+            socket_accept   socket=$one fd={fin_fd} peer_port={fin_port} error=-
+            socket_state    socket=$one old_state=CLOSE_WAIT new_state=(CLOSE|LAST_ACK)
+            socket_close    socket=$one role=server closed_by=remote bytes_sent=0 bytes_received=10 fd={fin_fd}
+            socket_accept   socket=$two fd={reset_fd} peer_port={reset_port} error=-
+            socket_close    socket=$two role=server closed_by=reset error=104 bytes_sent=0 bytes_received=20 fd={reset_fd}
+        ";
+        [LISTENS, rest]
+            .concat()
+            .replace("FAMILY", "ipv4")
+            .replace("=IP", "=127.0.0.1")
+            .replace("fd={listener_fd} ", "")
+    });
+}
+
+/// What `udp` in `act.rs` does. A socket that is not connected has its bound address as its own.
+fn exchanges(seen: &Seen, family: &str, ip: &str, bound: &str, any: &str) -> String {
+    // Where no hook sees the close of a UDP socket, the observation ends first; where none
+    // knows the kernel's copy of an address, the caller's is told.
+    let closed_by = if seen.has("close of UDP sockets, IPv4") { "local" } else { "open" };
+    let to = if seen.took("to whom datagrams are sent", "fentry") { "kernel" } else { "caller" };
+    let from =
+        if seen.took("from whom datagrams are received", "fentry") { "kernel" } else { "caller" };
+    "
+        socket_bind      family=FAMILY protocol=udp local_ip=BOUND local_port={port}
+        socket_bind      family=FAMILY protocol=udp local_ip=ANY local_port={client_port}
+        socket_bind      family=FAMILY protocol=udp local_ip=ANY local_port={quiet_port}
+        socket_connect   family=FAMILY protocol=udp local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel error=- latency=-
+        socket_datagram  socket=$client direction=out bytes=100 local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel
+        socket_datagram  socket=$server direction=in bytes=100 local_ip=BOUND local_port={port} peer_ip=IP peer_port={client_port} peer_source=FROM
+        socket_datagram  socket=$quiet direction=out bytes=0 local_ip=ANY local_port={quiet_port} peer_ip=IP peer_port={port} peer_source=TO
+        socket_datagram  socket=$server direction=in bytes=0 peer_ip=IP peer_port={quiet_port} peer_source=FROM
+        socket_close     socket=$client role=client closed_by=BY fd=- local_port={client_port} peer_ip=IP peer_port={port} bytes_sent=600 bytes_received=1200 datagrams_sent=3 datagrams_received=3 segments_sent=- rtt=- retransmits=- duration=#
+        socket_close     socket=$server role=server closed_by=BY local_port={port} peer_ip=IP peer_port={client_port} bytes_sent=1200 bytes_received=600 datagrams_sent=3 datagrams_received=3
+        socket_close     socket=$quiet role=client closed_by=BY local_port={quiet_port} peer_ip=IP peer_port={port} bytes_sent=0 bytes_received=0 datagrams_sent=1 datagrams_received=0
+        socket_close     socket=$server role=server closed_by=BY peer_ip=IP peer_port={quiet_port} bytes_sent=0 bytes_received=0 datagrams_sent=0 datagrams_received=1
+    "
+    .replace("FAMILY", family)
+    .replace("=IP", &format!("={ip}"))
+    .replace("BOUND", bound)
+    .replace("ANY", any)
+    .replace("=TO", &format!("={to}"))
+    .replace("=FROM", &format!("={from}"))
+    .replace("=BY", &format!("={closed_by}"))
+}
+
+#[test]
+fn udp_over_ipv4() {
+    each_way("udp_over_ipv4", "udp4", |seen| {
+        exchanges(seen, "ipv4", "127.0.0.1", "127.0.0.1", "0.0.0.0")
+    });
+}
+
+#[test]
+fn udp_over_ipv6() {
+    each_way("udp_over_ipv6", "udp6", |seen| exchanges(seen, "ipv6", "::1", "::1", "::"));
+}
+
+#[test]
+fn udp_of_ipv6_sockets_that_talk_ipv4() {
+    each_way("udp_of_ipv6_sockets_that_talk_ipv4", "udp_mapped", |seen| {
+        exchanges(seen, "ipv6", "127.0.0.1", "::", "::")
+    });
+}
+
+#[test]
+fn every_way_to_send_a_datagram_counts_once() {
+    each_way("every_way_to_send_a_datagram_counts_once", "udp_calls", |seen| {
+        let closed_by = if seen.has("close of UDP sockets, IPv4") { "local" } else { "open" };
+        // Before 6.3 tracepoints alone do not see write(2) and read(2).
+        let (bytes, count) =
+            if seen.has("datagrams sent over IPv4") { ("150", "5") } else { ("110", "4") };
+        "
+        socket_bind      local_port={port}
+        socket_bind      local_port={client_port}
+        socket_connect   local_port={client_port} peer_port={port}
+        socket_connect   local_port={port} peer_port={client_port}
+        socket_datagram  socket=$client direction=out bytes=10 local_port={client_port} peer_ip=127.0.0.1 peer_port={port}
+        socket_datagram  socket=$server direction=in bytes=10 local_port={port} peer_ip=127.0.0.1 peer_port={client_port}
+        socket_close     socket=$client role=client closed_by=BY bytes_sent=BYTES bytes_received=0 datagrams_sent=COUNT datagrams_received=0
+        socket_close     socket=$server role=server closed_by=BY bytes_sent=0 bytes_received=BYTES datagrams_sent=0 datagrams_received=COUNT
+        "
+        .replace("BYTES", bytes)
+        .replace("COUNT", count)
+        .replace("BY", closed_by)
+    });
+}
+
+#[test]
+fn unix_sockets_by_path_and_by_name() {
+    each_way("unix_sockets_by_path_and_by_name", "unix", |seen| {
+        let calls = "
+        socket_bind      socket=$listener fd={listener_fd} family=unix protocol=unix_stream path={path} local_source=kernel local_ip=- local_port=- error=-
+        socket_listen    socket=$listener fd={listener_fd} path={path} backlog=# error=-
+        socket_connect   socket=$client fd={client_fd} protocol=unix_stream path={path} peer_source=kernel peer_ip=- error=- latency=-
+        socket_accept    socket=$server fd={server_fd} protocol=unix_stream path={path} error=-
+        socket_bind      socket=$receiver protocol=unix_dgram path={name} error=-
+        socket_connect   socket=$sender protocol=unix_dgram path={name} peer_source=kernel error=-
+        ";
+        let closes = "
+        socket_close     socket=$client role=client closed_by=local fd={client_fd} protocol=unix_stream path=- bytes_sent=- duration=#
+        socket_close     socket=$server role=server fd={server_fd} path={path}
+        socket_close     socket=$listener role=listener fd={listener_fd} path={path}
+        socket_close     socket=$sender role=client protocol=unix_dgram path=-
+        socket_close     socket=$receiver role=bound protocol=unix_dgram path={name}
+        ";
+        if seen.has("close of unix sockets") { [calls, closes].concat() } else { calls.into() }
+    });
+}
+
+#[test]
+fn calls_on_no_socket_are_no_events() {
+    each_way("calls_on_no_socket_are_no_events", "bad_descriptors", |_| String::new());
+}
+
+/// Thousands of connections, one by one: nothing is missed, nothing is told twice, and every state
+/// is left that was entered.
+#[test]
+fn a_storm_is_told_to_the_unit() {
+    let Some(seen) = observe("a_storm_is_told_to_the_unit", "storm", &[]) else { return };
+    let count = |table: &str| seen.rows.iter().filter(|row| row.table == table).count();
+    let connections: usize = seen.said["connections"].parse().expect("a number");
+    assert_eq!(count("socket_connect"), connections);
+    assert_eq!(count("socket_accept"), connections);
+    // And the listener's.
+    assert_eq!(count("socket_close"), 2 * connections + 1);
+    let mut states = HashMap::new();
+    for row in seen.rows.iter().filter(|row| row.table == "socket_state") {
+        let before = states.insert(&row.values["socket"], &row.values["new_state"]);
+        match before {
+            Some(before) => assert_eq!(before, &row.values["old_state"], "{row}"),
+            // Of an accepted connection what came before is not told.
+            None => assert!(["CLOSE", "ESTABLISHED"].contains(&row.values["old_state"].as_str())),
+        }
+    }
+    assert_eq!(states.len(), 2 * connections + 1);
+    assert!(states.values().all(|state| *state == "CLOSE"));
+}
+
+/// Prints the rows of one act, for whoever works on this: `SHOW=tcp4 cargo test … show`.
+#[test]
+#[ignore = "prints"]
+fn show() {
+    let act = std::env::var("SHOW").unwrap_or_else(|_| "tcp4".into());
+    let Some(seen) = observe("show", &act, &[]) else { return };
+    for row in seen.rows.iter().take(100) {
+        println!("{row}");
+    }
+    println!("{:?}", seen.said);
+    for line in &seen.cost {
+        println!("{line}");
+    }
+}
+
+/// What a storm costs bare, loaded with the storm out of scope, and watched, in turns; by hand.
+#[test]
+#[ignore = "a measurement"]
+fn cost() {
+    let name = std::env::var("SHOW").unwrap_or("storm".into());
+    let rounds = 7;
+    let mut each = [const { Vec::new() }; 3];
+    let features = kernel::Features::probe();
+    for round in 0..rounds {
+        for state in 0..3 {
+            let state = (state + round) % 3;
+            let cgroup = kernel::Cgroup::create().unwrap();
+            let loaded = (state > 0).then(|| {
+                let signals = [&scope::SCOPE, &signal_socket::SOCKET];
+                let kernel =
+                    kernel::Kernel::load(&signals, &features, &Default::default()).unwrap();
+                let watched =
+                    if state == 1 { cgroup.path().join("other") } else { cgroup.path().into() };
+                std::fs::create_dir_all(&watched).unwrap();
+                scope::apply(&kernel, &[scope::Scope::Cgroup(watched)]).unwrap();
+                kernel
+            });
+            let mut ring = loaded.as_ref().map(|kernel| kernel::Ring::bulk(kernel, 0).unwrap());
+            let (_, said) = harness::act(&cgroup, &name, || {
+                if let Some(ring) = &mut ring {
+                    ring.drain(1_000_000, |bytes| {
+                        std::hint::black_box(bytes.len());
+                    });
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            });
+            each[state].push(said["each"].parse::<u64>().unwrap());
+        }
+    }
+    for (name, each) in ["bare", "out of scope", "watched"].iter().zip(&mut each) {
+        each.sort();
+        println!("{name}: median {} ns, least {} ns, all {each:?}", each[rounds / 2], each[0]);
+    }
+}

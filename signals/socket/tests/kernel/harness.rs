@@ -1,0 +1,223 @@
+//! Load, watch a cgroup, run an act in it, and give the rows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use kernel::{Cgroup, Features, Kernel, Options, Ring, StatsGuard};
+use schema::{Origin, ProcessKey, Sink, Text, Value};
+use signal_socket::SOCKET;
+
+/// The environment variable that names the act.
+pub(crate) const ACT: &str = "FATHOM_SOCKET_ACT";
+
+/// One row, its values as text and `-` for null.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) table: &'static str,
+    pub(crate) pid: u32,
+    pub(crate) comm: String,
+    pub(crate) values: BTreeMap<&'static str, String>,
+}
+
+/// What came of an act.
+pub(crate) struct Seen {
+    pub(crate) rows: Vec<Row>,
+    /// `key=value` lines that the act printed.
+    pub(crate) said: BTreeMap<String, String>,
+    pub(crate) pid: u32,
+    /// What each program cost.
+    pub(crate) cost: Vec<String>,
+    /// What each hook sees, and the mechanism it took, empty where it is missing.
+    pub(crate) rungs: BTreeMap<&'static str, &'static str>,
+}
+
+impl Seen {
+    /// Whether the hook stands on any rung.
+    pub(crate) fn has(&self, hook: &str) -> bool {
+        !self.rungs[hook].is_empty()
+    }
+
+    /// Whether the hook stands on a rung of this mechanism.
+    pub(crate) fn took(&self, hook: &str, mechanism: &str) -> bool {
+        self.rungs[hook] == mechanism
+    }
+}
+
+/// Only one test at a time: there is one cgroup for each process of ours.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Runs the act `name` under observation, with only `mechanisms` where any are named.
+///
+/// None where this machine does not let us; the reason is printed and noted.
+pub(crate) fn observe(test: &str, name: &str, mechanisms: &[&str]) -> Option<Seen> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut features = Features::probe();
+    if !mechanisms.is_empty() {
+        let names: Vec<String> = mechanisms.iter().map(|it| it.to_string()).collect();
+        if let Some(missing) = features.list.iter().find(|feature| {
+            names.iter().any(|name| name == feature.name) && feature.obstacle.is_some()
+        }) {
+            let why = missing.obstacle.clone().unwrap_or_default();
+            return not_run(test, &format!("{}: {why}", missing.name));
+        }
+        features = features.only(&names);
+    }
+    if let Some(obstacle) = features.obstacle(kernel::Mechanism::TpBtf) {
+        return not_run(test, obstacle);
+    }
+    let options = Options { bulk_bytes: 16 << 20, ..Options::default() };
+    let kernel = Kernel::load(&[&scope::SCOPE, &SOCKET], &features, &options).expect("loads");
+    for rejection in kernel.rejections() {
+        let log: Vec<&str> = rejection.log.lines().rev().take(12).collect();
+        println!("refused {}: {}", rejection.program, log.join(" / "));
+    }
+    let ours = kernel.capabilities().iter().filter(|it| it.signal == "socket");
+    let rungs: BTreeMap<_, _> = ours.map(|it| (it.what, it.mechanism)).collect();
+    println!("{test}: {rungs:?}");
+    let cgroup = Cgroup::create().expect("a cgroup");
+    scope::apply(&kernel, &[scope::Scope::Cgroup(cgroup.path().into())]).expect("a scope");
+    let stats = StatsGuard::enable().ok();
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    let mut ring = Ring::bulk(&kernel, 0).expect("a ring");
+    let number = kernel.signals().iter().position(|it| it.name == "socket").expect("is loaded");
+    let mut drain = || ring.drain(1_000_000, |bytes| records.push(bytes.to_vec()));
+    let (pid, said) = act(&cgroup, name, || {
+        drain();
+        std::thread::sleep(Duration::from_millis(1));
+    });
+    drop(stats);
+    // What happens in softirq may come after the process's end.
+    let deadline = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < deadline {
+        drain();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    expect_no_loss(&kernel, number);
+    let mut rows = Vec::new();
+    for bytes in &records {
+        let (header, reader) = wire::Reader::new(bytes).expect("a whole record");
+        assert_eq!(usize::from(header.signal), number);
+        let mut sink = Sink::default();
+        (SOCKET.decode)(&header, origin(&header), reader, &mut sink).expect("decodes");
+        rows.extend(flatten(&sink));
+    }
+    let mut sink = Sink::default();
+    let (now, day) = (boot_time(), Duration::from_secs(86400));
+    signal_socket::sweep(&kernel, now, day, true, &origin, &mut sink);
+    rows.extend(flatten(&sink));
+    Some(Seen { rows, said, pid, cost: cost(&kernel), rungs })
+}
+
+/// Runs an act in `cgroup`, calling `meanwhile` until it ends; its pid and what it said.
+pub(crate) fn act(
+    cgroup: &Cgroup,
+    name: &str,
+    mut meanwhile: impl FnMut(),
+) -> (u32, BTreeMap<String, String>) {
+    let mut command = Command::new(std::env::current_exe().expect("our own path"));
+    command.args(["--exact", "act", "--nocapture", "--test-threads=1"]).env(ACT, name);
+    let mut child = cgroup.spawn(command.stdout(Stdio::piped())).expect("a child");
+    while child.try_wait().expect("our own child").is_none() {
+        meanwhile();
+    }
+    let pid = child.id();
+    let output = child.wait_with_output().expect("the child ended");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "the act failed: {text}");
+    let pair = |(key, value): (&str, &str)| (key.to_string(), value.to_string());
+    (pid, text.lines().filter_map(|line| line.split_once('=')).map(pair).collect())
+}
+
+fn expect_no_loss(kernel: &Kernel, number: usize) {
+    for kind in 0..SOCKET.kinds.len() {
+        for fate in 1..wire::FATE_COUNT {
+            let count = kernel.fate(number, kind, fate);
+            assert_eq!(count, 0, "{} met fate {fate}", SOCKET.kinds[kind]);
+        }
+    }
+}
+
+/// `CLOCK_BOOTTIME`, the records' clock.
+pub(crate) fn boot_time() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+pub(crate) fn origin(header: &wire::RecordHeader) -> Origin {
+    Origin {
+        time: header.time as i64,
+        process: ProcessKey { start: header.start, pid: header.tgid, boot: 1 },
+        tid: header.tid,
+        cgroup: header.cgroup,
+        comm: header.comm,
+    }
+}
+
+pub(crate) fn flatten(sink: &Sink) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for decoded in &sink.tables {
+        for at in 0..decoded.len() {
+            let fields = decoded.table.fields.iter().zip(&decoded.columns);
+            let values = fields.map(|(field, column)| (field.name, show(column.value(at))));
+            let origin = &decoded.origin[at];
+            rows.push(Row {
+                table: decoded.table.name,
+                pid: origin.process.pid,
+                comm: String::from_utf8_lossy(&origin.comm).trim_end_matches('\0').into(),
+                values: values.collect(),
+            });
+        }
+    }
+    rows
+}
+
+fn show(value: Value<'_>) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::Uint(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Text(value) => Text(value).to_string(),
+        Value::Ip(value) => value.to_string(),
+        Value::Process(value) => format!("{value:?}"),
+    }
+}
+
+fn cost(kernel: &Kernel) -> Vec<String> {
+    let programs = kernel.programs();
+    let ours = programs.iter().filter(|it| it.signal == "socket" || it.signal == "syscall");
+    let line = |it: &kernel::ProgramAccount| {
+        let each = it.run_time.as_nanos() as u64 / it.runs.max(1);
+        format!(
+            "{}: {} runs of {each} ns, {} misses, {} verified",
+            it.name, it.runs, it.misses, it.verified
+        )
+    };
+    ours.map(line).collect()
+}
+
+fn not_run(test: &str, reason: &str) -> Option<Seen> {
+    let line = format!("not run: {test}: {reason}");
+    println!("{line}");
+    if let Ok(path) = std::env::var("FATHOM_NOT_RUN_LOG") {
+        let log = std::fs::File::options().append(true).create(true).open(path);
+        if let Ok(mut log) = log {
+            let _ = writeln!(log, "{line}");
+        }
+    }
+    None
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.table, self.pid, self.comm)?;
+        for (name, value) in self.values.iter().filter(|(_, value)| *value != "-") {
+            write!(f, " {name}={value}")?;
+        }
+        Ok(())
+    }
+}
