@@ -6,6 +6,7 @@
 #include "wire.h"
 
 #define ARGS_BYTES 4096
+#define ARG_BYTES 1024	/* of one argument, where they are read one by one */
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define ANCESTOR_DEPTH 16
 
@@ -323,16 +324,19 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 		return false;
 	}
 	if (!arg) {
-		s->record.marks &= ~PROCESS_ARGS_TRUNCATED;
+		if (!walk->marks)
+			s->record.marks &= ~PROCESS_ARGS_TRUNCATED;
 		return false;
 	}
-	if (end - walk->start >= ARGS_BYTES || end > SCRATCH_TAIL - 1024)
+	if (end - walk->start >= ARGS_BYTES || end > SCRATCH_TAIL - ARG_BYTES)
 		return false;
-	n = bpf_probe_read_user_str(s->tail + end, 1024, arg);
+	n = bpf_probe_read_user_str(s->tail + end, ARG_BYTES, arg);
 	if (n <= 0) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
 	}
+	if (n == ARG_BYTES)
+		walk->marks = 1;	/* cut, most likely */
 	walk->end = end + n;
 	return true;
 }
@@ -344,6 +348,7 @@ static __always_inline void user_args(struct scratch_value *s, const char *const
 	int i;
 
 	walk->start = walk->end;
+	walk->marks = 0;
 	s->record.marks |= PROCESS_ARGS_TRUNCATED;
 	for (i = 0; i < 128; i++)
 		if (!user_arg(s, walk, argv + i))

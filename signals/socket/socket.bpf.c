@@ -780,7 +780,8 @@ static __always_inline void skb_end(struct sk_buff *skb, struct socket_end *end)
 
 /*
  * The datagram has been copied to its receiver and is about to be freed: its headers say where
- * it came from, also to a receiver that did not ask. A negative length is a look, not a taking.
+ * it came from, also to a receiver that did not ask. After a look with MSG_PEEK the length is
+ * negative; of an empty datagram that looks the same, but it is in the queue still.
  */
 SEC("fentry/skb_consume_udp")
 int BPF_PROG(socket_udp_received, struct sock *sk, struct sk_buff *skb, int length)
@@ -788,6 +789,8 @@ int BPF_PROG(socket_udp_received, struct sock *sk, struct sk_buff *skb, int leng
 	struct scratch_value *s = received_scratch();
 
 	if (length < 0 || !s || !scope_current(&s->head))
+		return 0;
+	if (!length && BPF_CORE_READ(skb, users.refs.counter) > 1)
 		return 0;
 	skb_end(skb, &s->end);
 	datagram(s, sk, sock_name_typed(sk), 0, length, false);

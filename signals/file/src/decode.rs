@@ -56,7 +56,7 @@ pub(crate) fn decode(
                     path_marks: path_marks(one.marks),
                     flags,
                     mode: makes.then_some(mode & 0o7777),
-                    created: known.then_some(created != 0),
+                    created: known.then_some(created != 0 || flags & O_TMPFILE != 0),
                     fd,
                     inode: known.then_some(inode),
                     device: known.then_some(device),

@@ -69,7 +69,8 @@ pub struct FileOpen<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -114,7 +115,8 @@ pub struct FileRename<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -126,7 +128,8 @@ pub struct FileRename<'a> {
     /// The new path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub new_path: Option<&'a [u8]>,
-    /// The directory that a relative `new_path` starts from; null for an absolute one.
+    /// The directory that a relative `new_path` starts from, as it is called when the call ends;
+    /// null for an absolute one.
     #[event(kind = Path, personal)]
     pub new_dir: Option<&'a [u8]>,
     /// The new path as the kernel resolved it; null as for `path_resolved`.
@@ -150,7 +153,8 @@ pub struct FileUnlink<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -171,7 +175,8 @@ pub struct FileLink<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -183,7 +188,8 @@ pub struct FileLink<'a> {
     /// The new path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub new_path: Option<&'a [u8]>,
-    /// The directory that a relative `new_path` starts from; null for an absolute one.
+    /// The directory that a relative `new_path` starts from, as it is called when the call ends;
+    /// null for an absolute one.
     #[event(kind = Path, personal)]
     pub new_dir: Option<&'a [u8]>,
     /// The new path as the kernel resolved it; null as for `path_resolved`.
@@ -210,7 +216,8 @@ pub struct FileSymlink<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -231,7 +238,8 @@ pub struct FileChmod<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -261,7 +269,8 @@ pub struct FileChown<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -294,7 +303,8 @@ pub struct FileMkdir<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -318,7 +328,8 @@ pub struct FileRmdir<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -345,7 +356,8 @@ pub struct FileMount<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -369,7 +381,8 @@ pub struct FileUmount<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.
@@ -393,7 +406,8 @@ pub struct FileTruncate<'a> {
     /// The path as the caller gave it; null where it could not be read.
     #[event(kind = Path, personal)]
     pub path: Option<&'a [u8]>,
-    /// The directory that a relative `path` starts from; null for an absolute one.
+    /// The directory that a relative `path` starts from, as it is called when the call ends; null
+    /// for an absolute one.
     #[event(kind = Path, personal)]
     pub dir: Option<&'a [u8]>,
     /// The path as the kernel resolved it, from the root of the mount namespace; null where nothing was resolved or this kernel's hook cannot know it.

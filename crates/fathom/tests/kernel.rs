@@ -1,0 +1,262 @@
+//! The whole agent against workloads that keep their own log: what happened and what was told
+//! agree one to one. On this host and on every kernel of the matrix.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use testkit::log::{self, LogEntry};
+use testkit::truth::{Report, Rung, compare_with};
+use testkit::watch::not_run;
+
+/// Operations in one run: fewer in the guest, whose processor is emulated.
+fn operations() -> usize {
+    let asked = std::env::var("FATHOM_TRUTH_OPS").ok().and_then(|ops| ops.parse().ok());
+    asked.unwrap_or(if std::env::var_os("FATHOM_VM").is_some() { 10_000 } else { 100_000 })
+}
+
+#[test]
+fn files_are_told_one_to_one() {
+    truth("files_are_told_one_to_one", "files", &["file"]);
+}
+
+#[test]
+fn processes_are_told_one_to_one() {
+    truth("processes_are_told_one_to_one", "processes", &["file", "process"]);
+}
+
+/// Another thread keeps rewriting the path while it is being opened: the kernel's own path has
+/// to be that of the file that was opened, every time.
+#[test]
+fn a_rewritten_path_does_not_deceive() {
+    let test = "a_rewritten_path_does_not_deceive";
+    let Some(place) = Place::new(test) else { return };
+    place.observe(&["file_open"], &["flip", "--count", "10000"]);
+    let file = |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
+    let opened: Vec<testkit::flip::Opened> = log::read(file("log")).expect("a log");
+    let rows: Vec<Value> = log::read(file("rows")).expect("rows");
+    assert_eq!(opened.len(), 10_000);
+    let mut deceived = 0;
+    for open in &opened {
+        let is_it = |row: &&Value| {
+            row["pid"] == open.pid && row["inode"] == open.inode && row["fd"] == open.fd
+        };
+        let row = rows.iter().filter(is_it).find(|row| row["path_resolved"] == *open.path);
+        assert!(row.is_some(), "no row says that {} was opened", open.path);
+    }
+    for row in &rows {
+        let (given, resolved) = (&row["path"], &row["path_resolved"]);
+        deceived += usize::from(!resolved.is_null() && given != resolved);
+    }
+    println!("the caller's path was another one than what was opened in {deceived} rows");
+}
+
+/// Killed in the middle, the agent leaves nothing attached and nothing in the way.
+#[test]
+fn after_a_kill_it_runs_again_at_once() {
+    let test = "after_a_kill_it_runs_again_at_once";
+    let Some(place) = Place::new(test) else { return };
+    let mut killed = place.fathom();
+    killed.args(["observe", "-o", "json", "--to"]).arg(place.path("rows"));
+    killed.args(["--", "/bin/sh", "-c", "while :; do : < /dev/null; done"]);
+    let mut killed = killed.stderr(Stdio::null()).spawn().expect("it starts");
+    let rows = place.path("rows");
+    wait_until("the first row", || fs::metadata(&rows).is_ok_and(|about| about.len() > 0));
+    let shell = child_of(killed.id());
+    killed.kill().expect("our own child");
+    killed.wait().expect("our own child");
+    let again = place.fathom().args(["observe", "-q", "--", "/bin/true"]).output().expect("it runs");
+    assert!(again.status.success(), "{again:?}");
+    // The workload lost its observer, not its life; it is ours, so we end it.
+    if let Some(shell) = shell {
+        let ended = Command::new("kill").arg(shell.to_string()).status().expect("kill runs");
+        assert!(ended.success());
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_counted() {
+    let Some(place) = Place::new("a_full_disk_is_said_and_counted") else { return };
+    if !Path::new("/dev/full").exists() {
+        return not_run("a_full_disk_is_said_and_counted", "there is no /dev/full here");
+    }
+    let mut command = place.fathom();
+    command.args(["observe", "-o", "json", "--to", "/dev/full", "--", "/bin/true"]);
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("disk_full") && said.contains("No space left"), "{said}");
+}
+
+#[test]
+fn the_commands_own_code_comes_through() {
+    let Some(place) = Place::new("the_commands_own_code_comes_through") else { return };
+    let run = |script: &str| -> Output {
+        let mut command = place.fathom();
+        command.args(["observe", "-q", "-o", "json", "--to"]).arg(place.path("rows"));
+        command.args(["--", "/bin/sh", "-c", script]).output().expect("it runs")
+    };
+    assert_eq!(run("echo out; exit 7").stdout, b"out\n");
+    assert_eq!(run("exit 7").status.code(), Some(7));
+    assert_eq!(run("kill -TERM $$").status.code(), Some(143));
+}
+
+#[test]
+fn a_capture_gives_the_same_rows_again() {
+    let Some(place) = Place::new("a_capture_gives_the_same_rows_again") else { return };
+    let capture = place.path("capture");
+    let mut command = place.fathom();
+    command.arg("capture").arg(&capture);
+    command.args(["--", "/bin/sh", "-c", "cat /etc/passwd > /dev/null; /bin/true; exit 3"]);
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    let replay = |file: &Path| -> Output {
+        let mut command = place.fathom();
+        command.arg("replay").arg(file).args(["-o", "json"]).output().expect("it runs")
+    };
+    let whole = replay(&capture);
+    assert!(whole.status.success(), "{whole:?}");
+    let rows: Vec<Value> = log::read(BufReader::new(&whole.stdout[..])).expect("rows");
+    let exits = rows.iter().filter(|row| row["table"] == "process_exit");
+    assert!(exits.clone().any(|row| row["exit_code"] == 3), "{rows:?}");
+    assert!(rows.iter().any(|row| row["path"] == "/etc/passwd" && row["exe"] != Value::Null));
+
+    // Cut off, and with a byte changed: what came before is told, and where it ends.
+    let bytes = fs::read(&capture).expect("the capture");
+    let damaged = place.path("damaged");
+    fs::write(&damaged, &bytes[..bytes.len() - 3]).expect("written");
+    let cut = replay(&damaged);
+    assert_eq!(cut.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&cut.stderr).contains("in the middle of a frame"), "{cut:?}");
+    let mut changed = bytes.clone();
+    let middle = bytes.len() / 2;
+    changed[middle] ^= 0x55;
+    fs::write(&damaged, &changed).expect("written");
+    let corrupt = replay(&damaged);
+    assert_eq!(corrupt.status.code(), Some(1), "{corrupt:?}");
+    assert!(String::from_utf8_lossy(&corrupt.stderr).contains("checksum"), "{corrupt:?}");
+}
+
+/// The cgroup of the command disappears while it is watched, with all that is in it.
+#[test]
+fn a_cgroup_may_go_while_it_is_watched() {
+    let Some(place) = Place::new("a_cgroup_may_go_while_it_is_watched") else { return };
+    let Some(mount) = kernel::cgroup2_mount() else { return };
+    let cgroup = mount.join(format!("fathom-test-{}", std::process::id()));
+    fs::create_dir(&cgroup).expect("a cgroup of our own");
+    let mut command = place.fathom();
+    command.args(["observe", "-o", "json", "--for", "700ms", "--cgroup"]).arg(&cgroup);
+    let observer = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    fs::remove_dir(&cgroup).expect("it is empty");
+    let output = observer.wait_with_output().expect("our own child");
+    // Gone before it was entered is an error that says so; gone after is the end of its rows.
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() || said.contains("there is no cgroup"), "{said}");
+}
+
+/// Runs a workload under the agent and compares.
+fn truth(test: &str, mix: &str, tables: &[&str]) {
+    let Some(place) = Place::new(test) else { return };
+    let operations = operations().to_string();
+    place.observe(tables, &["run", "--seed", "7", "--threads", "2", "--mix", mix, "--ops", &operations]);
+    let file = |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
+    let entries: Vec<LogEntry> = log::read(file("log")).expect("a log");
+    let rows: Vec<Value> = log::read(file("rows")).expect("rows");
+    let report = compare_with(&entries, &rows, &rung(&place));
+    println!("{test}: {} operations, {} rows, {} matched", entries.len(), rows.len(), report.matched);
+    assert!(report.matched * 10 > entries.len() * 9, "too little was compared");
+    assert!(Report::is_clean(&report), "{report}");
+}
+
+/// What this kernel's hooks cannot know, as `fathom doctor` says.
+fn rung(place: &Place) -> Rung {
+    let output = place.fathom().args(["doctor", "--format", "json"]).output().expect("it runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let hooks = report["capabilities"].as_array().expect("a list");
+    let blind = hooks.iter().any(|hook| {
+        hook["state"] == "missing" && hook["what"].as_str().is_some_and(|it| it.contains("resolved"))
+    });
+    let names: &[&str] = if blind {
+        &["path_resolved", "path_differs", "new_path_resolved", "new_path_differs"]
+    } else {
+        &[]
+    };
+    // A directory that the rename itself moves has another name when the call ends.
+    let skipped = ["file_rename.dir", "file_rename.new_dir"].map(str::to_string);
+    let nulls: BTreeSet<String> = names.iter().map(|name| format!("*.{name}")).collect();
+    Rung { nulls, skipped: skipped.into_iter().collect() }
+}
+
+/// A directory for one test, and the programs.
+struct Place {
+    directory: PathBuf,
+    fathom: PathBuf,
+    testkit: PathBuf,
+}
+
+impl Place {
+    /// None, with a note, where BPF or the programs are missing.
+    fn new(test: &str) -> Option<Place> {
+        let features = kernel::Features::probe();
+        if let Some(obstacle) = features.obstacle(kernel::Mechanism::TpBtf) {
+            not_run(test, obstacle);
+            return None;
+        }
+        let named = |variable| std::env::var_os(variable).map(PathBuf::from);
+        let fathom = named("FATHOM_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_fathom").into());
+        let testkit = named("FATHOM_TESTKIT").unwrap_or_else(|| fathom.with_file_name("testkit"));
+        if !testkit.exists() {
+            not_run(test, "testkit is not built (`cargo xtask test` builds it)");
+            return None;
+        }
+        let directory = std::env::temp_dir().join(format!("fathom-{test}-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        Some(Place { directory, fathom, testkit })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn fathom(&self) -> Command {
+        Command::new(&self.fathom)
+    }
+
+    /// Runs testkit under the agent; leaves `log` and `rows`.
+    fn observe(&self, tables: &[&str], workload: &[&str]) {
+        let mut command = self.fathom();
+        command.arg("observe").args(tables).args(["-o", "json", "--to"]).arg(self.path("rows"));
+        command.arg("--").arg(&self.testkit).args(workload).arg("--log").arg(self.path("log"));
+        let output = command.output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("nothing lost"), "{said}");
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Kept where the test failed: the rows say why.
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no {what} within a minute");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// The first child of a process of ours.
+fn child_of(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
