@@ -120,13 +120,19 @@ impl Agent {
             self.config.wanted().len(),
             kernel.programs().len(),
         ));
-        let door = self.door.as_ref().map(|door| format!("http://{}", door.address()));
         let outputs: Vec<_> = self.config.outputs.iter().map(config::Output::name).collect();
-        self.log.info(format_args!(
-            "rows to {}; metrics and health at {}",
-            if outputs.is_empty() { "nowhere".into() } else { outputs.join(", ") },
-            door.as_deref().unwrap_or("no door"),
-        ));
+        let outputs = if outputs.is_empty() { "nowhere".into() } else { outputs.join(", ") };
+        self.log.info(format_args!("rows to {outputs}"));
+        self.tell_door();
+    }
+
+    fn tell_door(&self) {
+        match &self.door {
+            Some(door) => {
+                self.log.info(format_args!("metrics and health at http://{}", door.address()));
+            }
+            None => self.log.info("no door for metrics and health"),
+        }
     }
 
     /// Tells the door how things stand.
@@ -199,6 +205,7 @@ impl Agent {
         if let Some(door) = door {
             note("http", true);
             self.door = door;
+            self.tell_door();
         }
         self.config = new;
         Ok(changed)

@@ -11,6 +11,7 @@ pub mod bytes;
 pub mod child;
 pub mod columns;
 pub mod flip;
+pub mod fuzz;
 pub mod log;
 pub mod rng;
 pub mod shop;

@@ -38,7 +38,7 @@ pub(crate) fn decode(
         path: _,
     } = record;
     let Paths { one, two, extra } = Paths::read(&record, tail)?;
-    let error = (error != 0).then_some(-error);
+    let error = (error != 0).then_some(error.wrapping_neg());
     let fd = (fd >= 0).then_some(fd);
     let kind = u32::from(header.kind);
     match kind {

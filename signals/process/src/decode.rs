@@ -154,7 +154,7 @@ impl<'a> Image<'a> {
             args: self.args,
             args_truncated: u32::from(marks) & record::PROCESS_ARGS_TRUNCATED != 0,
             cwd: self.cwd.as_deref(),
-            error: (!ran).then_some(-error),
+            error: (!ran).then_some(error.wrapping_neg()),
             latency: (latency > 0).then_some(latency),
             parent: relative(origin.process, parent_start, parent_tgid),
             parent_pid: parent_tgid,

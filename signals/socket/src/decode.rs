@@ -272,7 +272,7 @@ fn error(result: i32) -> Option<i32> {
     match result {
         0.. => None,
         -516..=-512 => Some(EINTR),
-        errno => Some(-errno),
+        errno => Some(errno.wrapping_neg()),
     }
 }
 

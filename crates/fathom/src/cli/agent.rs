@@ -1,5 +1,7 @@
 //! `fathom agent`: everything that the configuration turns on, until it is told to end.
 
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,9 +39,10 @@ Examples:
   kill -HUP PID                               read the configuration again";
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    // What is no UTF-8 is no setting either, and is told as such.
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    let environment = variables.collect();
     let origin = Origin { file: arguments.config, environment };
     let config = match origin.load() {
         Ok(config) => config,
@@ -49,7 +52,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     };
     if arguments.print_config {
-        print!("{}", config.print_all());
+        io::stdout().write_all(config.print_all().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.check {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use kernel::Cgroup;
 use scope::Scope;
-use telemetry::{Entry, Side, Usage as OwnUsage};
+use telemetry::{Entry, Ledger, Side, Usage as OwnUsage};
 
 use super::interrupt::Interrupt;
 use super::output::{Output, Style, Target};
@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
     #[arg(long = "for", value_name = "TIME", value_parser = super::observe::duration)]
     period: Option<Duration>,
     /// How to write the rows
-    #[arg(short, long, value_enum, default_value = "table")]
-    output: Style,
+    #[arg(short = 'o', long = "format", value_enum, default_value = "table", value_name = "FORMAT")]
+    format: Style,
     /// Write the rows to this file
-    #[arg(long = "output-file", visible_alias = "to", value_name = "FILE")]
+    #[arg(long = "output", visible_alias = "to", value_name = "FILE")]
     file: Option<PathBuf>,
     /// Allow only these mechanisms (lsm, fentry, tp_btf, kprobe), to see what the others add
     #[arg(long, value_delimiter = ',', value_name = "NAME", hide_short_help = true)]
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     plan.mechanisms = arguments.mechanism;
     let mut session = Session::start(&plan, None)?;
     let output =
-        Output::start(&session.bus, &session.ledger, arguments.output, &target, &plan.tables)?;
+        Output::start(&session.bus, &session.ledger, arguments.format, &target, &plan.tables)?;
     session.run()?;
     let child = match &cgroup {
         Some(cgroup) => Some(spawn(cgroup, &arguments.command)?),
@@ -130,26 +130,32 @@ fn wait(
 
 /// The closing summary: what was seen, what was not, and what it cost.
 fn summarize(session: &Session, rows: u64) {
-    let dropped = session.ledger.dropped();
-    let lost: Vec<&Entry> = dropped
-        .iter()
-        .filter(|entry| !matches!(entry.side, Side::Dropped("not_asked_for")))
-        .collect();
-    let total: u64 = lost.iter().map(|entry| entry.count).sum();
+    let lost: u64 = losses(&session.ledger).iter().map(|entry| entry.count).sum();
     let usage = OwnUsage::now();
-    let cpu = usage.user + usage.system;
-    let loss = if total == 0 { "nothing lost".to_string() } else { format!("{total} lost") };
+    let loss = if lost == 0 { "nothing lost".to_string() } else { format!("{lost} lost") };
     eprintln!(
         "fathom: {rows} rows in {:.1} s, {loss}; own CPU {:.2} s, memory {:.1} MB",
         session.begun.elapsed().as_secs_f64(),
-        cpu.as_secs_f64(),
+        (usage.user + usage.system).as_secs_f64(),
         usage.peak as f64 / 1e6,
     );
-    for Entry { stage, table, side, count } in lost {
+    tell_losses(&session.ledger);
+}
+
+/// A line for each reason for which rows were lost.
+pub(crate) fn tell_losses(ledger: &Ledger) {
+    for Entry { stage, table, side, count } in losses(ledger) {
         if let Side::Dropped(reason) = side {
             eprintln!("fathom: lost {count} {table} in {stage}: {reason}");
         }
     }
+}
+
+/// What was dropped against anybody's will.
+fn losses(ledger: &Ledger) -> Vec<Entry> {
+    let mut entries = ledger.dropped();
+    entries.retain(|entry| entry.side != Side::Dropped("not_asked_for"));
+    entries
 }
 
 /// The command's own code; 128 and the signal's number where a signal ended it, as shells do.

@@ -45,10 +45,10 @@ pub(crate) struct ReplayArguments {
     #[arg(value_name = "TABLE")]
     tables: Vec<String>,
     /// How to write the rows
-    #[arg(short, long, value_enum, default_value = "table")]
-    output: Style,
+    #[arg(short = 'o', long = "format", value_enum, default_value = "table", value_name = "FORMAT")]
+    format: Style,
     /// Write the rows to this file
-    #[arg(long = "output-file", visible_alias = "to", value_name = "FILE")]
+    #[arg(long = "output", visible_alias = "to", value_name = "FILE")]
     to: Option<PathBuf>,
 }
 
@@ -86,12 +86,7 @@ pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
     session.stop();
     let written = recorder.finish();
     eprintln!("fathom: {} records in {}", written.records, arguments.file.display());
-    for entry in session.ledger.dropped() {
-        eprintln!(
-            "fathom: lost {} {} in {}: {:?}",
-            entry.count, entry.table, entry.stage, entry.side
-        );
-    }
+    observe::tell_losses(&session.ledger);
     if let Some((lost, error)) = written.lost {
         bail!("{lost} records could not be written to {}: {error}", arguments.file.display());
     }
@@ -107,7 +102,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
     let ledger = Ledger::new();
     let bus = Arc::new(Bus::new(&ledger));
     let target = arguments.to.clone().map_or(Target::Out, Target::File);
-    let output = Output::start(&bus, &ledger, arguments.output, &target, &wanted)?;
+    let output = Output::start(&bus, &ledger, arguments.format, &target, &wanted)?;
     let identity = Arc::new(Identity::new(Limits::default()));
     let mut stream = Stream::new(player.node(), signals, wanted, identity, bus.clone(), &ledger);
     let ending = player.play(&mut stream, |_| {})?;

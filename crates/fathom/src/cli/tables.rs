@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     /// The table to describe; all of them, a line each, without one
     table: Option<String>,
     /// How to write it
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Style,
+    #[arg(short = 'o', long = "format", value_enum, default_value = "text", value_name = "FORMAT")]
+    format: Style,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(name) => find(std::slice::from_ref(name))?,
         None => signals::tables(),
     };
-    let text = match arguments.output {
+    let text = match arguments.format {
         Style::Json => export::docs::json(&tables),
         Style::Markdown => export::docs::markdown(&tables),
         Style::Text if arguments.table.is_none() => export::docs::list(&tables),

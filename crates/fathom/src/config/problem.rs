@@ -41,7 +41,10 @@ impl Problem {
                 key = None;
                 unknown_key(field, section.as_deref(), expected, keys)
             }
-            _ => said(error),
+            _ => {
+                key = key.filter(|_| !matches!(error, Error::MultipleDocuments { .. }));
+                said(error)
+            }
         };
         let line = text.lines().nth(line.wrapping_sub(1)).unwrap_or_default().to_string();
         Problem { place: place.to_string(), at, key, words, line }
