@@ -18,12 +18,21 @@ static __always_inline struct task_struct *current_task(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 
+/*
+ * Copies a NUL-ended string from the current process; gives its length with the NUL, or an
+ * error. Before 5.11 the kernel told 0 for an empty string, and wrote no NUL.
+ */
+static __always_inline long read_user_string(void *to, __u32 size, const void *from)
+{
+	long n = bpf_probe_read_user_str(to, size, from);
+
+	if (n)
+		return n;
+	*(__u8 *)to = 0;
+	return 1;
+}
+
 /* An ia32 system call on x86-64: the numbers in the table are not ours. */
 #define TS_COMPAT 0x0002
-
-static __always_inline bool compat_syscall(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
-}
 
 #endif

@@ -127,7 +127,7 @@ static __always_inline __u32 user_string(__u8 *tail, volatile struct scratch_wal
 
 	if (end > SCRATCH_TAIL - PATH_BYTES)
 		return 0;
-	n = bpf_probe_read_user_str(tail + end, PATH_BYTES, from);
+	n = read_user_string(tail + end, PATH_BYTES, from);
 	if (n <= 0)
 		return 0;
 	walk->end = end + n;

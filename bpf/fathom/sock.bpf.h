@@ -134,48 +134,49 @@ static __always_inline bool sock_peer(struct sock *sk, struct socket_end *end)
 	return end->port;
 }
 
-static __always_inline void end_from_given(struct socket_end *end, const struct given_end *given)
+/* False if what was given holds no IP address. */
+static __always_inline bool end_from_given(struct socket_end *end, const struct given_end *given,
+					   __u32 length)
 {
 	end->port = bpf_ntohs(given->port);
-	end->known = true;
 	if (given->family == AF_INET)
 		ip_from_v4(end->ip, given->v4);
-	else
+	else if (given->family == AF_INET6 && length >= sizeof(*given))
 		__builtin_memcpy(end->ip, given->v6, sizeof(end->ip));
+	else
+		return false;
+	end->known = true;
+	return true;
+}
+
+/* How much of a sockaddr to read; 0 if it is too short for any IP address. */
+static __always_inline __u32 given_length(const void *from, __u32 length)
+{
+	if (!from || length < 8)
+		return 0;
+	return length < sizeof(struct given_end) ? 8 : sizeof(struct given_end);
 }
 
 /* A caller's sockaddr, which the caller may rewrite at any time. False if it holds no IP. */
 static __always_inline bool user_end(struct socket_end *end, const void *from, __u32 length)
 {
-	struct given_end given = {};
+	struct given_end given;
 
-	if (!from || length < 8 || bpf_probe_read_user(&given, 8, from))
+	length = given_length(from, length);
+	if (!length || bpf_probe_read_user(&given, length, from))
 		return false;
-	if (given.family == AF_INET6) {
-		if (length < sizeof(given) || bpf_probe_read_user(&given, sizeof(given), from))
-			return false;
-	} else if (given.family != AF_INET) {
-		return false;
-	}
-	end_from_given(end, &given);
-	return true;
+	return end_from_given(end, &given, length);
 }
 
 /* The same from the kernel's own copy. */
 static __always_inline bool kernel_end(struct socket_end *end, const void *from, __u32 length)
 {
-	struct given_end given = {};
+	struct given_end given;
 
-	if (!from || length < 8 || bpf_probe_read_kernel(&given, 8, from))
+	length = given_length(from, length);
+	if (!length || bpf_probe_read_kernel(&given, length, from))
 		return false;
-	if (given.family == AF_INET6) {
-		if (length < sizeof(given) || bpf_probe_read_kernel(&given, sizeof(given), from))
-			return false;
-	} else if (given.family != AF_INET) {
-		return false;
-	}
-	end_from_given(end, &given);
-	return true;
+	return end_from_given(end, &given, length);
 }
 
 #endif

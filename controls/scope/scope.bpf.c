@@ -7,6 +7,12 @@
 
 #define ANCESTOR_DEPTH 64
 
+/* What could not be taken into the scope for want of room is counted by these. */
+enum scope_kind {
+	SCOPE_CGROUP = 0,
+	SCOPE_PID = 1,
+};
+
 struct kernfs_node___old {
 	struct kernfs_node *parent;
 } __attribute__((preserve_access_index));
@@ -25,8 +31,9 @@ int BPF_PROG(scope_cgroup_made, struct cgroup *cgroup)
 	else
 		above = BPF_CORE_READ((struct kernfs_node___old *)node, parent);
 	parent = BPF_CORE_READ(above, id);
-	if (bpf_map_lookup_elem(&scope_cgroups, &parent))
-		bpf_map_update_elem(&scope_cgroups, &id, &one, BPF_ANY);
+	if (bpf_map_lookup_elem(&scope_cgroups, &parent) &&
+	    bpf_map_update_elem(&scope_cgroups, &id, &one, BPF_ANY))
+		count_fate(SCOPE_CGROUP, FATE_TABLE_FULL);
 	return 0;
 }
 
@@ -54,7 +61,8 @@ static __always_inline void pid_enter(struct task_struct *task)
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	__u64 start = process_start(task);
 
-	bpf_map_update_elem(&scope_pids, &tgid, &start, BPF_ANY);
+	if (bpf_map_update_elem(&scope_pids, &tgid, &start, BPF_ANY))
+		count_fate(SCOPE_PID, FATE_TABLE_FULL);
 }
 
 /* Before the child runs. Attached before any signal, so signals find the child in scope. */

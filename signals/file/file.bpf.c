@@ -127,16 +127,6 @@ static __always_inline int finish(struct scratch_value *s, __u32 kind)
 	return 0;
 }
 
-/* 32-bit calls have other numbers and arguments: counted, not guessed. */
-static __always_inline bool refuse_compat(__u32 kind)
-{
-	if (!compat_syscall(current_task()))
-		return false;
-	count_fate(kind, FATE_COMPAT);
-	forget_stash();
-	return true;
-}
-
 static __always_inline void open_arguments(struct pt_regs *regs, struct operation *op)
 {
 	struct open_how how = {};
@@ -178,7 +168,7 @@ int BPF_PROG(file_open, struct pt_regs *regs, long result)
 	struct path base = {};
 	bool relative;
 
-	if (!s || !scope_current(&s->record.header) || refuse_compat(FILE_OPEN))
+	if (!s || !scope_current(&s->record.header))
 		return 0;
 	open_arguments(regs, &op);
 	if (op.flags & O_TRUNC)
@@ -270,8 +260,6 @@ int BPF_PROG(file_change, struct pt_regs *regs, long result)
 	if (!s || !scope_current(&s->record.header))
 		return 0;
 	change_arguments(regs, &op);
-	if (refuse_compat(op.kind))
-		return 0;
 	begin(s, &op, result);
 	relative = given(s, 0, op.path[0]);
 	take_stash(s, op.kind);
@@ -340,8 +328,6 @@ int BPF_PROG(file_pair, struct pt_regs *regs, long result)
 	if (!s || !scope_current(&s->record.header))
 		return 0;
 	pair_arguments(regs, &op);
-	if (refuse_compat(op.kind))
-		return 0;
 	begin(s, &op, result);
 	relative[0] = given(s, 0, op.path[0]);
 	if (op.extra)
@@ -382,8 +368,6 @@ int BPF_PROG(file_handle, struct pt_regs *regs, long result)
 		op.size = ARG2(regs);
 		break;
 	}
-	if (refuse_compat(op.kind))
-		return 0;
 	begin(s, &op, result);
 	forget_stash();
 	file = current_file(op.fd);

@@ -330,7 +330,7 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 	}
 	if (end - walk->start >= ARGS_BYTES || end > SCRATCH_TAIL - ARG_BYTES)
 		return false;
-	n = bpf_probe_read_user_str(s->tail + end, ARG_BYTES, arg);
+	n = read_user_string(s->tail + end, ARG_BYTES, arg);
 	if (n <= 0) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
@@ -369,10 +369,6 @@ int BPF_PROG(process_exec_failed, struct pt_regs *regs, long result)
 
 	if (result >= 0 || !s || !scope_current(&s->record.header))
 		return 0;
-	if (compat_syscall(task)) {
-		count_fate(PROCESS_EXEC_FAILED, FATE_COMPAT);
-		return 0;
-	}
 	s->record.marks = 0;
 	s->record.error = result;
 	s->record.latency = 0;

@@ -271,10 +271,6 @@ static __always_inline struct scratch_value *call_begins(struct sock **sk, int f
 	call = &s->record.call;
 	if (!scope_current(&call->header))
 		return NULL;
-	if (compat_syscall(current_task())) {
-		count_fate(kind, FATE_COMPAT);
-		return NULL;
-	}
 	*sk = current_sock(fd);
 	if (!*sk) {
 		if (result != -EBADF && result != -ENOTSOCK)
@@ -909,7 +905,7 @@ static __always_inline int message_calls(struct pt_regs *regs, long result, bool
 	struct scratch_value *s = call_scratch();
 	struct sock *sk;
 
-	if (result < 0 || !s || !scope_current(&s->head) || compat_syscall(current_task()))
+	if (result < 0 || !s || !scope_current(&s->head))
 		return 0;
 	sk = current_sock(regs->di);
 	if (sk && is_udp(sk) && (out || !looks_only(regs)))

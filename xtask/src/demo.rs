@@ -53,7 +53,10 @@ fn demo(in_guest: bool) -> Result<()> {
 
 fn here(fathom: &Path, testkit: &Path) -> Result<()> {
     say(format!("{} observe -- {} demo", shown(fathom), shown(testkit)));
-    run::through(as_root(fathom)?.args(["observe", "--"]).arg(testkit).arg("demo"))?;
+    // cargo sets a library path for itself; it would make every program's start noisy.
+    let mut observe = as_root(fathom)?;
+    observe.args(["observe", "--"]).arg(testkit).arg("demo").env_remove("LD_LIBRARY_PATH");
+    run::through(&mut observe)?;
     println!();
     say(format!("{} doctor", shown(fathom)));
     run::through(as_root(fathom)?.arg("doctor"))

@@ -22,7 +22,7 @@ pub static SCOPE: Signal = Signal {
     object: include_bytes!(concat!(env!("OUT_DIR"), "/scope.bpf.o")),
     layout: 0,
     tables: &[],
-    kinds: &[],
+    kinds: &["cgroup_in_scope", "process_in_scope"],
     hooks: &[
         Hook {
             what: "new cgroups below a watched one",
@@ -52,6 +52,16 @@ pub static SCOPE: Signal = Signal {
     ],
     decode: |_, _, _, _| Err(wire::Malformed::Kind),
 };
+
+impl Scope {
+    /// The cgroup at `path`: absolute, or below the cgroup2 mount, as /proc/PID/cgroup shows it
+    /// (`/kubepods.slice`). None where cgroup2 is not mounted.
+    pub fn cgroup(path: &Path) -> Option<Scope> {
+        let mount = kernel::cgroup2_mount()?;
+        let below = path.strip_prefix("/").unwrap_or(path);
+        Some(Scope::Cgroup(if path.starts_with(&mount) { path.into() } else { mount.join(below) }))
+    }
+}
 
 /// Puts `scopes` into the kernel, together: a process in any of them is watched.
 pub fn apply(kernel: &Kernel, scopes: &[Scope]) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +35,11 @@ enum Part {
         #[arg(last = true)]
         command: Vec<OsString>,
     },
+    /// Connect one UDP socket to a port over and over; print what it took.
+    Reconnect {
+        #[arg(long)]
+        count: usize,
+    },
     /// Compile every C file of a folder and link the objects; print what it took.
     Build {
         folder: PathBuf,
@@ -51,6 +57,7 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode> {
             io::stdin().read_to_end(&mut Vec::new())?;
         }
         Part::Timed { cgroup, command } => timed(cgroup.as_deref(), &command)?,
+        Part::Reconnect { count } => reconnect(count)?,
         Part::Build { folder, jobs } => build(&folder, jobs)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -71,6 +78,23 @@ fn timed(cgroup: Option<&Path>, command: &[OsString]) -> Result<()> {
         .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6);
     println!("cpu seconds={:.6}", user + system);
     Ok(())
+}
+
+/// Nothing is sent, and nobody has to listen: little more than the call itself.
+fn reconnect(count: usize) -> Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let begun = Instant::now();
+    for _ in 0..count {
+        socket.connect((Ipv4Addr::LOCALHOST, 9))?;
+    }
+    took("reconnect", count, begun);
+    Ok(())
+}
+
+fn took(name: &str, count: usize, begun: Instant) {
+    let seconds = begun.elapsed().as_secs_f64();
+    let each = seconds * 1e9 / count as f64;
+    println!("{name} count={count} seconds={seconds:.6} ns_per_op={each:.0}");
 }
 
 fn build(folder: &Path, jobs: usize) -> Result<()> {
@@ -95,9 +119,7 @@ fn build(folder: &Path, jobs: usize) -> Result<()> {
     })?;
     let objects = sources.iter().map(|source| object(source));
     compiler(Command::new("cc").arg("-o").arg(folder.join("program")).args(objects))?;
-    let (seconds, count) = (begun.elapsed().as_secs_f64(), sources.len());
-    let each = seconds * 1e9 / count as f64;
-    println!("build count={count} seconds={seconds:.6} ns_per_op={each:.0}");
+    took("build", sources.len(), begun);
     Ok(())
 }
 

@@ -15,6 +15,8 @@ use crate::place;
 pub(crate) enum Work {
     /// One of testkit's storms.
     Storm { storm: &'static str, count: usize, threads: usize },
+    /// Connecting a UDP socket, which hardly does anything but the call.
+    Reconnect { count: usize },
     /// Compiling the C files in a folder.
     Build { folder: PathBuf },
 }
@@ -42,6 +44,10 @@ impl Work {
                 let (count, threads) = (count.to_string(), threads.to_string());
                 let words = ["storm", storm, "--count", &count, "--threads", &threads];
                 [place::testkit()?.into()].into_iter().chain(words.map(OsString::from)).collect()
+            }
+            Work::Reconnect { count } => {
+                let words = ["helper", "reconnect", "--count", &count.to_string()];
+                [place::own()?.into()].into_iter().chain(words.map(OsString::from)).collect()
             }
             Work::Build { folder } => {
                 let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();

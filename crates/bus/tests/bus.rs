@@ -138,12 +138,14 @@ fn a_dropped_subscription_never_blocks() {
         drop(store);
         finished.recv_timeout(Duration::from_secs(60)).expect("the publisher is not blocked");
     });
-    assert_eq!(books(&ledger, "bus:store"), [50, 5, 0, 45, 0]);
+    // What is published after it was dropped is not for it, and no loss.
+    let [taken, passed, slow, gone, closed] = books(&ledger, "bus:store");
+    assert_eq!((passed, slow, closed, taken), (5, 0, 0, 5 + gone));
     assert!(bus.fill().is_empty());
     // Once another subscribes, the dead one is not even asked.
     let _other = bus.subscribe("other", ROOM, Policy::Block, None);
     bus.publish(batch(&ONE, 5, 10));
-    assert_eq!(books(&ledger, "bus:store")[0], 50);
+    assert_eq!(books(&ledger, "bus:store")[0], taken);
 }
 
 #[test]
@@ -213,4 +215,22 @@ fn the_books_balance_when_everybody_is_busy() {
     assert_eq!(books(&ledger, "bus:block")[..3], [12_000, 12_000, 0]);
     let [taken, passed, slow, gone, closed] = books(&ledger, "bus:brief");
     assert_eq!((taken, passed + slow + closed), (gone, 0));
+}
+
+#[test]
+fn what_comes_after_the_end_of_a_subscription_is_not_for_it() {
+    let ledger = Ledger::new();
+    let bus = Bus::new(&ledger);
+    let (ended, dropped) = (
+        bus.subscribe("ended", ROOM, Policy::DropNewest, None),
+        bus.subscribe("dropped", ROOM, Policy::DropNewest, None),
+    );
+    bus.publish(batch(&ONE, 5, 1));
+    ended.end();
+    drop(dropped);
+    bus.publish(batch(&ONE, 5, 2));
+    assert_eq!(mark(ended.recv().unwrap()), 1);
+    assert!(ended.recv().is_none());
+    assert_eq!(books(&ledger, "bus:ended"), [5, 5, 0, 0, 0]);
+    assert_eq!(books(&ledger, "bus:dropped"), [5, 0, 0, 5, 0]);
 }

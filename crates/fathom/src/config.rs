@@ -8,8 +8,6 @@ mod keys;
 mod problem;
 mod values;
 
-use std::path::PathBuf;
-
 use keys::{Setting, sections};
 use schema::Table;
 use scope::Scope;
@@ -199,7 +197,11 @@ impl Config {
     pub fn scopes(&self) -> Vec<Scope> {
         let Watched { node, pids, cgroups } = &self.scope;
         let named = pids.iter().map(|&pid| Scope::Pid(pid));
-        let cgroups = cgroups.iter().map(|path| Scope::Cgroup(below_mount(&path.0)));
+        let cgroups = cgroups.iter().map(|Path(path)| {
+            // Where cgroup2 is not mounted, the scope control says that there is no such cgroup.
+            let path = std::path::Path::new(path);
+            Scope::cgroup(path).unwrap_or_else(|| Scope::Cgroup(path.to_path_buf()))
+        });
         let mut scopes: Vec<Scope> = named.chain(cgroups).collect();
         let whole = match node {
             Choice::Auto => scopes.is_empty(),
@@ -257,14 +259,4 @@ fn keys() -> Vec<String> {
     let mut keys = Vec::new();
     Config::keys("", &mut keys);
     keys
-}
-
-/// `/kubepods.slice` is what people copy from /proc/PID/cgroup.
-fn below_mount(path: &str) -> PathBuf {
-    match kernel::cgroup2_mount() {
-        Some(mount) if !std::path::Path::new(path).starts_with(&mount) => {
-            mount.join(path.trim_start_matches('/'))
-        }
-        _ => PathBuf::from(path),
-    }
 }

@@ -78,7 +78,6 @@ const FATES: &[(u32, &str)] = &[
     (wire::FATE_RING_FULL, "ring_full"),
     (wire::FATE_NO_SCRATCH, "no_scratch"),
     (wire::FATE_TABLE_FULL, "table_full"),
-    (wire::FATE_COMPAT, "compat_32_bit"),
     (wire::FATE_UNREADABLE, "unreadable"),
 ];
 
@@ -143,6 +142,10 @@ pub fn count_kernel(kernel: &Kernel, ledger: &Ledger) {
             account.passed.raise_to(passed);
             account.taken.raise_to(taken);
         }
+    }
+    let compat = kernel.compat_calls();
+    if compat > 0 {
+        ledger.account("kernel", "system_call").dropped("compat_32_bit").raise_to(compat);
     }
     // A program that is interrupted by itself does not run a second time; what it would have
     // told is lost.

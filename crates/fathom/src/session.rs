@@ -82,7 +82,7 @@ pub struct Session {
 /// The rings are looked at this often when little happens, so a row is on screen within 20 ms.
 const POLL: Duration = Duration::from_millis(8);
 /// How many records of the bulk ring are taken before the facts ring is looked at again.
-const BULK_BATCH: usize = 4096;
+const BULK_BATCH: usize = 2048;
 /// How often what has gone is forgotten and what is counted in the kernel is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// A UDP exchange that was silent for so long has ended.

@@ -16,7 +16,7 @@ use testkit::watch::not_run;
 /// Operations in one run: fewer in the guest, whose processor is emulated.
 fn operations() -> usize {
     let asked = std::env::var("FATHOM_TRUTH_OPS").ok().and_then(|ops| ops.parse().ok());
-    asked.unwrap_or(if std::env::var_os("FATHOM_VM").is_some() { 10_000 } else { 100_000 })
+    asked.unwrap_or(if std::env::var_os("FATHOM_VM").is_some() { 5_000 } else { 100_000 })
 }
 
 #[test]
@@ -185,10 +185,11 @@ fn rung(place: &Place) -> Rung {
     } else {
         &[]
     };
-    // A directory that the rename itself moves has another name when the call ends.
-    let skipped = ["file_rename.dir", "file_rename.new_dir"].map(str::to_string);
+    // A directory that the rename itself moves has another name when the call ends; only where
+    // both paths were resolved can that be told.
+    let moved: &[&str] = if blind { &["file_rename.dir", "file_rename.new_dir"] } else { &[] };
     let nulls: BTreeSet<String> = names.iter().map(|name| format!("*.{name}")).collect();
-    Rung { nulls, skipped: skipped.into_iter().collect() }
+    Rung { nulls, skipped: moved.iter().map(|name| name.to_string()).collect() }
 }
 
 /// A directory for one test, and the programs.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use libbpf_rs::{
     Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel, ProgramMut,
 };
@@ -68,6 +68,9 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 
 /// The map in which an object is told its signal's number.
 const SIGNAL_NUMBER: &str = ".rodata.fathom";
+
+/// The number under which the dispatcher counts; no signal has it.
+pub(crate) const DISPATCHER: u32 = 15;
 
 impl Default for Options {
     fn default() -> Options {
@@ -141,8 +144,14 @@ impl Kernel {
 
     fn load_dispatcher(&mut self) -> Result<Dispatcher> {
         let begun = Instant::now();
-        let open = ObjectBuilder::default().open_memory(SYSCALL)?;
-        let object = open.load().context("the system call dispatcher does not load")?;
+        let mut open = ObjectBuilder::default().open_memory(SYSCALL)?;
+        tell_number(&mut open, DISPATCHER)?;
+        let said = |_: &_| std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
+        let object = open.load();
+        let object = object.map_err(|error| {
+            let log = said(&error);
+            anyhow::Error::from(error).context(format!("the system call dispatcher does not load:\n{log}"))
+        })?;
         self.keep_shared(&object)?;
         self.objects.push(Loaded { name: "syscall", object, load_time: begun.elapsed() });
         Ok(Dispatcher)
@@ -196,11 +205,10 @@ impl Kernel {
         let mut open = ObjectBuilder::default()
             .open_memory(signal.object)
             .with_context(|| format!("the object of `{}` is not one", signal.name))?;
+        tell_number(&mut open, number)?;
         for mut map in open.maps_mut() {
             let name = map.name().to_string_lossy().into_owned();
-            if name.ends_with(SIGNAL_NUMBER) {
-                map.set_initial_value(&number.to_ne_bytes())?;
-            } else if let Some(shared) = self.shared.get(&name) {
+            if let Some(shared) = self.shared.get(&name) {
                 map.reuse_fd(shared.as_fd()).with_context(|| format!("cannot share {name}"))?;
             }
         }
@@ -259,6 +267,16 @@ impl Kernel {
     }
 }
 
+/// Tells an object the number under which it counts and writes.
+fn tell_number(open: &mut OpenObject, number: u32) -> Result<()> {
+    for mut map in open.maps_mut() {
+        if map.name().to_string_lossy().ends_with(SIGNAL_NUMBER) {
+            map.set_initial_value(&number.to_ne_bytes())?;
+        }
+    }
+    Ok(())
+}
+
 /// The program at the end of every system call.
 struct Dispatcher;
 
@@ -308,6 +326,9 @@ fn attach_rung(
             let table = kernel.shared.get("fathom_syscalls").context("no dispatcher")?;
             let fd = program.as_fd().as_raw_fd().to_ne_bytes();
             for number in numbers {
+                // A table of programs can be asked whether a place is taken, by its program's id.
+                let taken = table.lookup(&number.to_ne_bytes(), MapFlags::ANY).ok().flatten();
+                ensure!(taken.is_none(), "system call {number} is another signal's already");
                 table.update(&number.to_ne_bytes(), &fd, MapFlags::ANY)?;
             }
         }

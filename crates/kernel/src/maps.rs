@@ -52,6 +52,11 @@ impl Kernel {
         self.shared_map(&format!("{signal}/{map}"))
     }
 
+    /// How many 32-bit system calls were passed over that would have been told as 64-bit ones.
+    pub fn compat_calls(&self) -> u64 {
+        self.fate(crate::load::DISPATCHER as usize, 0, wire::FATE_COMPAT)
+    }
+
     /// How many records of `kind` of the signal `number` met `fate`, on all CPUs together.
     pub fn fate(&self, number: usize, kind: usize, fate: u32) -> u64 {
         const KINDS: usize = 32;

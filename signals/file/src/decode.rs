@@ -37,7 +37,10 @@ pub(crate) fn decode(
         spare: _,
         path: _,
     } = record;
-    let Paths { one, two, extra } = Paths::read(&record, tail)?;
+    let Paths { mut one, mut two, extra } = Paths::read(&record, tail)?;
+    if u32::from(header.kind) == record::FILE_RENAME && error == 0 {
+        undo_rename(&mut one, &mut two, flags & RENAME_EXCHANGE != 0);
+    }
     let error = (error != 0).then_some(error.wrapping_neg());
     let fd = (fd >= 0).then_some(fd);
     let kind = u32::from(header.kind);
@@ -183,6 +186,27 @@ pub(crate) fn decode(
     Ok(())
 }
 
+/// Where a relative path started from is read when the call ends; a rename that moved that
+/// directory, or one above it, has changed its name by then. This is its name before.
+fn undo_rename<'a>(one: &mut Path<'a>, two: &mut Path<'a>, exchange: bool) {
+    let (Some(old), Some(new)) = (one.resolved.clone(), two.resolved.clone()) else { return };
+    for path in [one, two] {
+        let Some(base) = &mut path.base else { continue };
+        if let Some(rest) = below(base, &new) {
+            *base = [&old, rest].concat();
+        } else if exchange && let Some(rest) = below(base, &old) {
+            *base = [&new, rest].concat();
+        }
+    }
+}
+
+/// What of `path` lies below `directory`, with its slash; empty if they are the same.
+fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
+    let rest = path.strip_prefix(directory)?;
+    (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+}
+
+const RENAME_EXCHANGE: u32 = 2;
 const O_CREAT: u64 = 0o100;
 const O_TMPFILE: u64 = 0o20000000;
 

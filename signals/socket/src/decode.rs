@@ -38,7 +38,7 @@ fn call(kind: u32, origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Resul
     let name = unix_name(tail.take(path_length)?);
     let path = name.as_deref();
     let error = error(result);
-    let used = u32::try_from(fd).ok();
+    let used = descriptor(fd);
     let (socket, family, protocol) = (ends.socket, ends.family, ends.protocol);
     let (local_ip, local_port) = (ends.local_ip, ends.local_port);
     let (peer_ip, peer_port) = (ends.peer_ip, ends.peer_port);
@@ -170,7 +170,7 @@ fn close(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
         origin,
         SocketClose {
             socket: ends.socket,
-            fd: u32::try_from(fd).ok(),
+            fd: descriptor(fd),
             family: ends.family,
             protocol: ends.protocol,
             local_ip: ends.local_ip,
@@ -264,6 +264,10 @@ fn closed_by(record: &SocketCloseRecord) -> &'static str {
         record::FIN_NONE if record.old_state == 0 && record.ends.protocol == 6 => "remote",
         _ => "local",
     }
+}
+
+fn descriptor(fd: i32) -> Option<i32> {
+    (fd >= 0).then_some(fd)
 }
 
 /// The errno of a result; a call that a signal interrupts and that may go on says so.

@@ -12,8 +12,8 @@ pub struct SocketBind<'a> {
     #[event(kind = Uint)]
     pub socket: u64,
     /// The descriptor that the caller used.
-    #[event(kind = Uint)]
-    pub fd: Option<u32>,
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// The address family of the socket: `ipv4`, `ipv6` (it may talk to IPv4 peers), `unix`.
     #[event(kind = Text)]
     pub family: &'static str,
@@ -47,8 +47,8 @@ pub struct SocketListen<'a> {
     #[event(kind = Uint)]
     pub socket: u64,
     /// The descriptor that the caller used.
-    #[event(kind = Uint)]
-    pub fd: Option<u32>,
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// The address family of the socket: `ipv4`, `ipv6` (it may talk to IPv4 peers), `unix`.
     #[event(kind = Text)]
     pub family: &'static str,
@@ -82,8 +82,8 @@ pub struct SocketConnect<'a> {
     #[event(kind = Uint)]
     pub socket: u64,
     /// The descriptor that the caller used.
-    #[event(kind = Uint)]
-    pub fd: Option<u32>,
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// The address family of the socket: `ipv4`, `ipv6` (it may talk to IPv4 peers), `unix`.
     #[event(kind = Text)]
     pub family: &'static str,
@@ -130,8 +130,8 @@ pub struct SocketAccept<'a> {
     #[event(kind = Uint)]
     pub socket: u64,
     /// The new descriptor; null on failure.
-    #[event(kind = Uint)]
-    pub fd: Option<u32>,
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// The address family of the socket: `ipv4`, `ipv6` (it may talk to IPv4 peers), `unix`.
     #[event(kind = Text)]
     pub family: &'static str,
@@ -241,8 +241,8 @@ pub struct SocketClose<'a> {
     #[event(kind = Uint)]
     pub socket: u64,
     /// The descriptor it was begun with; null where it is not known, as for UDP.
-    #[event(kind = Uint)]
-    pub fd: Option<u32>,
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// The address family of the socket: `ipv4`, `ipv6` (it may talk to IPv4 peers), `unix`.
     #[event(kind = Text)]
     pub family: &'static str,

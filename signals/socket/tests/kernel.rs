@@ -1,7 +1,7 @@
 //! Acts in a process of its own, in a cgroup that is watched, and expects the rows, to the unit.
 //!
-//! Every test runs on each set of mechanisms that this machine has: all of them, tracepoints alone,
-//! and tracepoints with kprobes. The rows are to be the same, but for what `doctor` says is lost.
+//! All is done on each set of mechanisms that this machine has: all of them, tracepoints alone, and
+//! tracepoints with kprobes. The rows are to be the same, but for what `doctor` says is lost.
 
 #[path = "kernel/act.rs"]
 mod act;
@@ -12,7 +12,7 @@ mod harness;
 
 use std::collections::HashMap;
 
-use harness::{Seen, observe};
+use harness::{Seen, Watch};
 
 /// What runs in the child: the parent starts this very binary again and asks for this test.
 #[test]
@@ -22,18 +22,46 @@ fn act() {
     }
 }
 
-/// The mechanisms to try: all that there are, tracepoints alone, tracepoints and kprobes.
-const LADDERS: [&[&str]; 3] = [&[], &["tp_btf"], &["tp_btf", "kprobe"]];
-
-/// Runs the act on every ladder and expects exactly these rows, one in each line.
+/// One act and the rows that it makes, one in each line.
 ///
 /// `{name}` stands for what the act said, `$name` for any one value that is the same wherever the
-/// name stands, `(a|b)` for either. What a line does not name may have any value.
-fn each_way(test: &str, act: &str, rows: impl Fn(&Seen) -> String) {
-    for mechanisms in LADDERS {
-        let Some(seen) = observe(test, act, mechanisms) else { continue };
-        expect::rows(&seen, &rows(&seen));
+/// name stands, `(a|b)` for either, `#` for a number above 0, `-` for null. What a line does not
+/// name may have any value.
+struct Case {
+    /// What is to be shown.
+    name: &'static str,
+    act: &'static str,
+    rows: fn(&Seen) -> String,
+}
+
+#[test]
+fn on_the_best_rungs() {
+    all("on_the_best_rungs", &[]);
+}
+
+#[test]
+fn on_tracepoints_alone() {
+    all("on_tracepoints_alone", &["tp_btf"]);
+}
+
+#[test]
+fn on_tracepoints_and_kprobes() {
+    all("on_tracepoints_and_kprobes", &["tp_btf", "kprobe"]);
+}
+
+/// Runs every case, and the storm, with these mechanisms; all that fail are told together.
+fn all(test: &str, mechanisms: &[&str]) {
+    let Some(watch) = Watch::load(test, mechanisms) else { return };
+    let mut wrong = Vec::new();
+    for case in CASES {
+        let seen = watch.observe(case.act);
+        match expect::rows(&seen, &(case.rows)(&seen)) {
+            Ok(()) => println!("{test}: {}", case.name),
+            Err(difference) => wrong.push(format!("{}: {difference}", case.name)),
+        }
     }
+    assert!(wrong.is_empty(), "{}\n{:?}", wrong.join("\n"), watch.rungs);
+    a_storm_is_told_to_the_unit(&watch.observe("storm"));
 }
 
 const LISTENS: &str = "
@@ -79,111 +107,6 @@ fn one_connection(family: &str, ip: &str, client_first: bool) -> String {
         .replace("=IP", &format!("={ip}"))
 }
 
-#[test]
-fn tcp_over_ipv4() {
-    each_way("tcp_over_ipv4", "tcp4", |_| one_connection("ipv4", "127.0.0.1", true));
-}
-
-#[test]
-fn tcp_over_ipv6() {
-    each_way("tcp_over_ipv6", "tcp6", |_| one_connection("ipv6", "::1", true));
-}
-
-#[test]
-fn ipv6_sockets_that_talk_ipv4() {
-    each_way("ipv6_sockets_that_talk_ipv4", "tcp_mapped", |_| {
-        one_connection("ipv6", "127.0.0.1", false)
-    });
-}
-
-#[test]
-fn a_refused_connection_names_its_peer() {
-    each_way("a_refused_connection_names_its_peer", "refused", |_| {
-        "
-        socket_bind     protocol=udp local_port={free_port}
-        socket_state    socket=$client old_state=CLOSE new_state=SYN_SENT peer_ip=127.0.0.1 peer_port={free_port}
-        socket_state    socket=$client old_state=SYN_SENT new_state=CLOSE peer_port={free_port} duration=#
-        socket_close    socket=$client role=client closed_by=refused error=111 peer_ip=127.0.0.1 peer_port={free_port} bytes_sent=0 bytes_received=0
-        socket_connect  socket=$client protocol=tcp peer_ip=127.0.0.1 peer_port={free_port} peer_source=kernel error={error} latency=-
-        "
-        .into()
-    });
-}
-
-#[test]
-fn a_reset_is_told_from_both_sides() {
-    each_way("a_reset_is_told_from_both_sides", "reset", |_| {
-        let ends = "
-            socket_state    socket=$client old_state=ESTABLISHED new_state=CLOSE
-            socket_close    socket=$client role=client closed_by=local error=- bytes_sent=0 bytes_received=0
-            socket_state    socket=$server old_state=ESTABLISHED new_state=CLOSE
-            socket_close    socket=$server role=server closed_by=reset error=104 bytes_sent=0 bytes_received=0
-        ";
-        [LISTENS, CONNECTS, ends].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
-    });
-}
-
-#[test]
-fn a_connection_in_progress_is_followed() {
-    each_way("a_connection_in_progress_is_followed", "nonblocking", |_| {
-        let rest = "
-            socket_connect  socket=$client fd={client_fd} peer_port={port} peer_source=kernel error=115 latency=-
-            socket_close    socket=$client closed_by=local bytes_sent=0 bytes_received=0
-            socket_close    socket=$server closed_by=remote bytes_sent=0 bytes_received=0
-        ";
-        [LISTENS, CONNECTS, FINS, rest]
-            .concat()
-            .replace("FIRST", "client")
-            .replace("SECOND", "server")
-            .replace("FAMILY", "ipv4")
-            .replace("=IP", "=127.0.0.1")
-    });
-}
-
-#[test]
-fn what_fails_early_is_told_by_the_caller() {
-    each_way("what_fails_early_is_told_by_the_caller", "failures", |_| {
-        let fails = "
-            socket_bind     socket=$one fd={socket_fd} protocol=tcp local_ip=127.0.0.1 local_port={port} local_source=caller error={taken}
-            socket_bind     socket=$one fd={socket_fd} local_ip=192.0.2.1 local_port=9 local_source=caller error={foreign}
-            socket_connect  socket=$one fd={socket_fd} local_ip=- local_port=- peer_ip=255.255.255.255 peer_port=9 peer_source=caller error={broadcast} latency=-
-            socket_accept   socket=$one fd=- peer_ip=- error={accept}
-            socket_connect  socket=$two family=unix protocol=unix_stream path=/nonexistent/socket peer_source=caller peer_ip=- error={no_path}
-            socket_bind     socket=$two family=unix path=/nonexistent/socket local_source=caller error={no_folder}
-        ";
-        [LISTENS, fails].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
-    });
-}
-
-#[test]
-fn connections_that_end_before_they_are_accepted() {
-    each_way("connections_that_end_before_they_are_accepted", "before_accept", |_| {
-        let rest = "
-            socket_state    socket=$fin old_state=CLOSE new_state=SYN_SENT
-            socket_state    socket=$fin old_state=SYN_SENT new_state=ESTABLISHED local_port={fin_port}
-            socket_connect  socket=$fin local_port={fin_port} peer_port={port} error=-
-            socket_state    socket=$fin old_state=ESTABLISHED new_state=FIN_WAIT1
-            socket_state    socket=$fin old_state=(FIN_WAIT1|FIN_WAIT2) new_state=CLOSE
-            socket_close    socket=$fin role=client local_port={fin_port} bytes_sent=10 bytes_received=0 closed_by=(reset|local)
-            socket_state    socket=$reset old_state=CLOSE new_state=SYN_SENT
-            socket_state    socket=$reset old_state=SYN_SENT new_state=ESTABLISHED local_port={reset_port}
-            socket_connect  socket=$reset local_port={reset_port} peer_port={port} error=-
-            socket_state    socket=$reset old_state=ESTABLISHED new_state=CLOSE
-            socket_close    socket=$reset role=client closed_by=local local_port={reset_port} bytes_sent=20 bytes_received=0
-            socket_accept   socket=$one fd={fin_fd} peer_port={fin_port} error=-
-            socket_state    socket=$one old_state=CLOSE_WAIT new_state=(CLOSE|LAST_ACK)
-            socket_close    socket=$one role=server closed_by=remote bytes_sent=0 bytes_received=10 fd={fin_fd}
-            socket_accept   socket=$two fd={reset_fd} peer_port={reset_port} error=-
-            socket_close    socket=$two role=server closed_by=reset error=104 bytes_sent=0 bytes_received=20 fd={reset_fd}
-        ";
-        [LISTENS, rest]
-            .concat()
-            .replace("FAMILY", "ipv4")
-            .replace("=IP", "=127.0.0.1")
-            .replace("fd={listener_fd} ", "")
-    });
-}
-
 /// What `udp` in `act.rs` does. A socket that is not connected has its bound address as its own.
 fn exchanges(seen: &Seen, family: &str, ip: &str, bound: &str, any: &str) -> String {
     // Where no hook sees the close of a UDP socket, the observation ends first; where none
@@ -215,28 +138,136 @@ fn exchanges(seen: &Seen, family: &str, ip: &str, bound: &str, any: &str) -> Str
     .replace("=BY", &format!("={closed_by}"))
 }
 
-#[test]
-fn udp_over_ipv4() {
-    each_way("udp_over_ipv4", "udp4", |seen| {
+/// What is to be told, whatever the mechanism, but for what `doctor` says is lost.
+const CASES: &[Case] = &[
+    Case {
+        name: "tcp over ipv4",
+        act: "tcp4",
+        rows: |_| one_connection("ipv4", "127.0.0.1", true),
+    },
+    Case {
+        name: "tcp over ipv6",
+        act: "tcp6",
+        rows: |_| one_connection("ipv6", "::1", true),
+    },
+    Case {
+        name: "ipv6 sockets that talk ipv4",
+        act: "tcp_mapped",
+        rows: |_| {
+        one_connection("ipv6", "127.0.0.1", false)
+    },
+    },
+    Case {
+        name: "a refused connection names its peer",
+        act: "refused",
+        rows: |_| {
+        "
+        socket_bind     protocol=udp local_port={free_port}
+        socket_state    socket=$client old_state=CLOSE new_state=SYN_SENT peer_ip=127.0.0.1 peer_port={free_port}
+        socket_state    socket=$client old_state=SYN_SENT new_state=CLOSE peer_port={free_port} duration=#
+        socket_close    socket=$client role=client closed_by=refused error=111 peer_ip=127.0.0.1 peer_port={free_port} bytes_sent=0 bytes_received=0
+        socket_connect  socket=$client protocol=tcp peer_ip=127.0.0.1 peer_port={free_port} peer_source=kernel error={error} latency=-
+        "
+        .into()
+    },
+    },
+    Case {
+        name: "a reset is told from both sides",
+        act: "reset",
+        rows: |_| {
+        let ends = "
+            socket_state    socket=$client old_state=ESTABLISHED new_state=CLOSE
+            socket_close    socket=$client role=client closed_by=local error=- bytes_sent=0 bytes_received=0
+            socket_state    socket=$server old_state=ESTABLISHED new_state=CLOSE
+            socket_close    socket=$server role=server closed_by=reset error=104 bytes_sent=0 bytes_received=0
+        ";
+        [LISTENS, CONNECTS, ends].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
+    },
+    },
+    Case {
+        name: "a connection in progress is followed",
+        act: "nonblocking",
+        rows: |_| {
+        let rest = "
+            socket_connect  socket=$client fd={client_fd} peer_port={port} peer_source=kernel error=115 latency=-
+            socket_close    socket=$client closed_by=local bytes_sent=0 bytes_received=0
+            socket_close    socket=$server closed_by=remote bytes_sent=0 bytes_received=0
+        ";
+        [LISTENS, CONNECTS, FINS, rest]
+            .concat()
+            .replace("FIRST", "client")
+            .replace("SECOND", "server")
+            .replace("FAMILY", "ipv4")
+            .replace("=IP", "=127.0.0.1")
+    },
+    },
+    Case {
+        name: "what fails early is told by the caller",
+        act: "failures",
+        rows: |_| {
+        let fails = "
+            socket_bind     socket=$one fd={socket_fd} protocol=tcp local_ip=127.0.0.1 local_port={port} local_source=caller error={taken}
+            socket_bind     socket=$one fd={socket_fd} local_ip=192.0.2.1 local_port=9 local_source=caller error={foreign}
+            socket_connect  socket=$one fd={socket_fd} local_ip=- local_port=- peer_ip=255.255.255.255 peer_port=9 peer_source=caller error={broadcast} latency=-
+            socket_accept   socket=$one fd=- peer_ip=- error={accept}
+            socket_connect  socket=$two family=unix protocol=unix_stream path=/nonexistent/socket peer_source=caller peer_ip=- error={no_path}
+            socket_bind     socket=$two family=unix path=/nonexistent/socket local_source=caller error={no_folder}
+        ";
+        [LISTENS, fails].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
+    },
+    },
+    Case {
+        name: "connections that end before they are accepted",
+        act: "before_accept",
+        rows: |_| {
+        let rest = "
+            socket_state    socket=$fin old_state=CLOSE new_state=SYN_SENT
+            socket_state    socket=$fin old_state=SYN_SENT new_state=ESTABLISHED local_port={fin_port}
+            socket_connect  socket=$fin local_port={fin_port} peer_port={port} error=-
+            socket_state    socket=$fin old_state=ESTABLISHED new_state=FIN_WAIT1
+            socket_state    socket=$fin old_state=(FIN_WAIT1|FIN_WAIT2) new_state=CLOSE
+            socket_close    socket=$fin role=client local_port={fin_port} bytes_sent=10 bytes_received=0 closed_by=(reset|local)
+            socket_state    socket=$reset old_state=CLOSE new_state=SYN_SENT
+            socket_state    socket=$reset old_state=SYN_SENT new_state=ESTABLISHED local_port={reset_port}
+            socket_connect  socket=$reset local_port={reset_port} peer_port={port} error=-
+            socket_state    socket=$reset old_state=ESTABLISHED new_state=CLOSE
+            socket_close    socket=$reset role=client closed_by=local local_port={reset_port} bytes_sent=20 bytes_received=0
+            socket_accept   socket=$one fd={fin_fd} peer_port={fin_port} error=-
+            socket_state    socket=$one old_state=CLOSE_WAIT new_state=(CLOSE|LAST_ACK)
+            socket_close    socket=$one role=server closed_by=remote bytes_sent=0 bytes_received=10 fd={fin_fd}
+            socket_accept   socket=$two fd={reset_fd} peer_port={reset_port} error=-
+            socket_close    socket=$two role=server closed_by=reset error=104 bytes_sent=0 bytes_received=20 fd={reset_fd}
+        ";
+        [LISTENS, rest]
+            .concat()
+            .replace("FAMILY", "ipv4")
+            .replace("=IP", "=127.0.0.1")
+            .replace("fd={listener_fd} ", "")
+    },
+    },
+    Case {
+        name: "udp over ipv4",
+        act: "udp4",
+        rows: |seen| {
         exchanges(seen, "ipv4", "127.0.0.1", "127.0.0.1", "0.0.0.0")
-    });
-}
-
-#[test]
-fn udp_over_ipv6() {
-    each_way("udp_over_ipv6", "udp6", |seen| exchanges(seen, "ipv6", "::1", "::1", "::"));
-}
-
-#[test]
-fn udp_of_ipv6_sockets_that_talk_ipv4() {
-    each_way("udp_of_ipv6_sockets_that_talk_ipv4", "udp_mapped", |seen| {
+    },
+    },
+    Case {
+        name: "udp over ipv6",
+        act: "udp6",
+        rows: |seen| exchanges(seen, "ipv6", "::1", "::1", "::"),
+    },
+    Case {
+        name: "udp of ipv6 sockets that talk ipv4",
+        act: "udp_mapped",
+        rows: |seen| {
         exchanges(seen, "ipv6", "127.0.0.1", "::", "::")
-    });
-}
-
-#[test]
-fn every_way_to_send_a_datagram_counts_once() {
-    each_way("every_way_to_send_a_datagram_counts_once", "udp_calls", |seen| {
+    },
+    },
+    Case {
+        name: "every way to send a datagram counts once",
+        act: "udp_calls",
+        rows: |seen| {
         let closed_by = if seen.has("close of UDP sockets, IPv4") { "local" } else { "open" };
         // Before 6.3 tracepoints alone do not see write(2) and read(2).
         let (bytes, count) =
@@ -254,12 +285,12 @@ fn every_way_to_send_a_datagram_counts_once() {
         .replace("BYTES", bytes)
         .replace("COUNT", count)
         .replace("BY", closed_by)
-    });
-}
-
-#[test]
-fn unix_sockets_by_path_and_by_name() {
-    each_way("unix_sockets_by_path_and_by_name", "unix", |seen| {
+    },
+    },
+    Case {
+        name: "unix sockets by path and by name",
+        act: "unix",
+        rows: |seen| {
         let calls = "
         socket_bind      socket=$listener fd={listener_fd} family=unix protocol=unix_stream path={path} local_source=kernel local_ip=- local_port=- error=-
         socket_listen    socket=$listener fd={listener_fd} path={path} backlog=# error=-
@@ -276,19 +307,18 @@ fn unix_sockets_by_path_and_by_name() {
         socket_close     socket=$receiver role=bound protocol=unix_dgram path={name}
         ";
         if seen.has("close of unix sockets") { [calls, closes].concat() } else { calls.into() }
-    });
-}
-
-#[test]
-fn calls_on_no_socket_are_no_events() {
-    each_way("calls_on_no_socket_are_no_events", "bad_descriptors", |_| String::new());
-}
+    },
+    },
+    Case {
+        name: "calls on no socket are no events",
+        act: "bad_descriptors",
+        rows: |_| String::new(),
+    },
+];
 
 /// Thousands of connections, one by one: nothing is missed, nothing is told twice, and every state
 /// is left that was entered.
-#[test]
-fn a_storm_is_told_to_the_unit() {
-    let Some(seen) = observe("a_storm_is_told_to_the_unit", "storm", &[]) else { return };
+fn a_storm_is_told_to_the_unit(seen: &Seen) {
     let count = |table: &str| seen.rows.iter().filter(|row| row.table == table).count();
     let connections: usize = seen.said["connections"].parse().expect("a number");
     assert_eq!(count("socket_connect"), connections);
@@ -313,12 +343,15 @@ fn a_storm_is_told_to_the_unit() {
 #[ignore = "prints"]
 fn show() {
     let act = std::env::var("SHOW").unwrap_or_else(|_| "tcp4".into());
-    let Some(seen) = observe("show", &act, &[]) else { return };
+    let Some(watch) = Watch::load("show", &[]) else { return };
+    let stats = kernel::StatsGuard::enable().ok();
+    let seen = watch.observe(&act);
+    drop(stats);
     for row in seen.rows.iter().take(100) {
         println!("{row}");
     }
     println!("{:?}", seen.said);
-    for line in &seen.cost {
+    for line in watch.cost() {
         println!("{line}");
     }
 }

@@ -81,7 +81,8 @@ fn script_for(cgroup: &Path) -> Result<String> {
     let path = cgroup.to_str().context("the cgroup's path is not UTF-8")?;
     ensure!(!path.contains('"'), "the cgroup's path has a quote");
     let ours = format!("/cgroup == cgroupid(\"{path}\")/");
-    let begun = |map: &str| format!("/cgroup == cgroupid(\"{path}\") && @{map}[tid]/");
+    // Only what began in the cgroup is there.
+    let begun = |map: &str| format!("/@{map}[tid]/");
     let mut script = String::new();
     let files = [
         ("open", "filename"),

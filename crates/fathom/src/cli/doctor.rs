@@ -240,21 +240,7 @@ fn print(report: &Report, verbose: bool) {
         let state = if mechanism.works { State::Available } else { State::Missing };
         println!("{} {:<8}{}", mark(state.name()), mechanism.name, reason(&mechanism.why));
     }
-    let mut signal = "";
-    for line in &report.capabilities {
-        if line.signal != signal {
-            signal = line.signal;
-            println!("\n{signal}");
-        }
-        let how = if line.mechanism.is_empty() { "-" } else { line.mechanism };
-        println!("{} {:<62} {how}", mark(line.state), line.what);
-        if !line.cost.is_empty() {
-            println!("      {}: {}", line.state, line.cost);
-        }
-        for refused in &line.own_obstacles {
-            println!("      refused by this kernel: {refused}");
-        }
-    }
+    print_hooks(&report.capabilities);
     if verbose {
         println!("\nPrograms");
         for Program { name, load_ms, verified_instructions, code_bytes, .. } in &report.programs {
@@ -282,6 +268,42 @@ fn print(report: &Report, verbose: bool) {
         report.programs.len(),
         report.map_bytes as f64 / 1e6
     );
+}
+
+/// Hooks that stand alike (`resolved path of unlink`, `… of rename`) share a line.
+fn print_hooks(hooks: &[Line]) {
+    let mut signal = "";
+    let mut rest = hooks;
+    while let Some(first) = rest.first() {
+        if first.signal != signal {
+            signal = first.signal;
+            println!("\n{signal}");
+        }
+        let family = |line: &Line| line.what.split_once(" of ").map(|(family, _)| family);
+        let alike = |line: &Line| {
+            family(line).is_some()
+                && family(line) == family(first)
+                && line.signal == first.signal
+                && line.state == first.state
+                && line.mechanism == first.mechanism
+                && line.own_obstacles.is_empty()
+                && first.own_obstacles.is_empty()
+        };
+        let count = 1 + rest[1..].iter().take_while(|line| alike(line)).count();
+        let (group, after) = rest.split_at(if count > 2 { count } else { 1 });
+        rest = after;
+        let members: Vec<&str> =
+            group[1..].iter().filter_map(|line| Some(line.what.split_once(" of ")?.1)).collect();
+        let what = [&[first.what], &members[..]].concat().join(", ");
+        let how = if first.mechanism.is_empty() { "-" } else { first.mechanism };
+        println!("{} {what:<62} {how}", mark(first.state));
+        if !first.cost.is_empty() {
+            println!("      {}: {}", first.state, first.cost);
+        }
+        for refused in &first.own_obstacles {
+            println!("      refused by this kernel: {refused}");
+        }
+    }
 }
 
 fn mark(state: &str) -> &'static str {

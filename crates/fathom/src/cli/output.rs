@@ -44,7 +44,9 @@ pub(crate) enum Target {
 
 /// A slow reader makes the workers wait, and then the rings fill: the loss is counted there, with
 /// its table. A queue this long only takes up bursts.
-const QUEUE: Capacity = Capacity { rows: 65_536, batches: 4_096 };
+const QUEUE: Capacity = Capacity { rows: 16_384, batches: 1_024 };
+/// How many rows are put in the order of time together.
+const TOGETHER: usize = 4_096;
 
 impl Output {
     /// Subscribes to `bus` and starts writing.
@@ -116,8 +118,12 @@ impl Writer {
         let mut ended = Ok(());
         while let Some(first) = self.subscription.recv() {
             // What has come together is shown in the order of time, across tables.
+            let mut rows = first.len();
             let mut batches = vec![first];
-            while let Ok(next) = self.subscription.try_recv() {
+            while rows < TOGETHER
+                && let Ok(next) = self.subscription.try_recv()
+            {
+                rows += next.len();
                 batches.push(next);
             }
             if ended.is_ok() {

@@ -28,16 +28,10 @@ impl ScopeArguments {
     pub(crate) fn scopes(&self) -> Result<Vec<Scope>> {
         let mut scopes: Vec<Scope> = self.pid.iter().map(|&pid| Scope::Pid(pid)).collect();
         for path in &self.cgroup {
-            let Some(mount) = kernel::cgroup2_mount() else {
+            let Some(scope) = Scope::cgroup(path) else {
                 bail!("cgroup2 is not mounted here, so there is no cgroup to watch; use --pid");
             };
-            // `/kubepods.slice` is what people copy from /proc/PID/cgroup.
-            let path = if path.starts_with(&mount) {
-                path.clone()
-            } else {
-                mount.join(path.strip_prefix("/").unwrap_or(path))
-            };
-            scopes.push(Scope::Cgroup(path));
+            scopes.push(scope);
         }
         if self.node {
             scopes.push(Scope::Node);

@@ -15,6 +15,8 @@ const OTHERS: &[&str] = &[
     "FATHOM_VM",
     "FATHOM_REQUIRE_VM",
     "FATHOM_DEBIAN_MIRROR",
+    "FATHOM_STORM",
+    "FATHOM_TRUTH_OPS",
 ];
 
 /// Puts what `variables` say in place of what `config` has. One that is no setting is refused:

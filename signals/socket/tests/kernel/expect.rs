@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::harness::{Row, Seen};
 
-/// Expects `seen` to have a row for every line of `expected`, and no other.
-pub(crate) fn rows(seen: &Seen, expected: &str) {
+/// Expects `seen` to have a row for every line of `expected`, and no other; else the difference.
+pub(crate) fn rows(seen: &Seen, expected: &str) -> Result<(), String> {
     let lines: Vec<&str> =
         expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut left: Vec<&Row> = seen.rows.iter().collect();
@@ -19,17 +19,16 @@ pub(crate) fn rows(seen: &Seen, expected: &str) {
     }
     let others = seen.rows.iter().filter(|row| row.pid != seen.pid).count();
     if missing.is_empty() && left.is_empty() && others == 0 {
-        return;
+        return Ok(());
     }
     let list = |rows: Vec<String>| rows.join("\n  ");
-    panic!(
-        "{others} rows of other processes\nmissing:\n  {}\nnot expected:\n  {}\nall:\n  {}\nsaid: {:?}\nrungs: {:?}",
+    Err(format!(
+        "{others} rows of other processes\nmissing:\n  {}\nnot expected:\n  {}\nall:\n  {}\nsaid: {:?}",
         missing.join("\n  "),
         list(left.iter().map(|row| row.to_string()).collect()),
         list(seen.rows.iter().map(|row| row.to_string()).collect()),
         seen.said,
-        seen.rungs,
-    );
+    ))
 }
 
 /// Whether the row is the one that the line speaks of; `$name`s are bound only if it is.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kernel::{Cgroup, Features, Kernel, Options, Ring, StatsGuard};
+use kernel::{Cgroup, Feature, Features, Kernel, Options, ProgramAccount, Ring};
 use schema::{Origin, ProcessKey, Sink, Text, Value};
 use signal_socket::SOCKET;
 
@@ -29,10 +29,101 @@ pub(crate) struct Seen {
     /// `key=value` lines that the act printed.
     pub(crate) said: BTreeMap<String, String>,
     pub(crate) pid: u32,
-    /// What each program cost.
-    pub(crate) cost: Vec<String>,
     /// What each hook sees, and the mechanism it took, empty where it is missing.
     pub(crate) rungs: BTreeMap<&'static str, &'static str>,
+}
+
+/// The signal, loaded.
+pub(crate) struct Watch {
+    kernel: Kernel,
+    pub(crate) rungs: BTreeMap<&'static str, &'static str>,
+    /// Only one test at a time: there is one cgroup for each process of ours.
+    _turn: MutexGuard<'static, ()>,
+}
+
+static TURN: Mutex<()> = Mutex::new(());
+
+impl Watch {
+    /// Loads with only `mechanisms`, or with all where none is named.
+    ///
+    /// None where this machine does not let us; the reason is printed and noted.
+    pub(crate) fn load(test: &str, mechanisms: &[&str]) -> Option<Watch> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let features = Features::probe();
+        let wanted = |feature: &&Feature| mechanisms.contains(&feature.name) || feature.name == "tp_btf";
+        let missing = features.list.iter().filter(wanted).find(|it| it.obstacle.is_some());
+        if let Some(missing) = missing {
+            not_run(test, missing.name, missing.obstacle.as_deref().unwrap_or_default());
+            return None;
+        }
+        let names: Vec<String> = mechanisms.iter().map(|it| it.to_string()).collect();
+        let features = if names.is_empty() { features } else { features.only(&names) };
+        let options = Options { bulk_bytes: 16 << 20, ..Options::default() };
+        let kernel = Kernel::load(&[&scope::SCOPE, &SOCKET], &features, &options).expect("loads");
+        for rejection in kernel.rejections() {
+            let log: Vec<&str> = rejection.log.lines().rev().take(12).collect();
+            println!("refused {}: {}", rejection.program, log.join(" / "));
+        }
+        let ours = kernel.capabilities().iter().filter(|it| it.signal == "socket");
+        let rungs = ours.map(|it| (it.what, it.mechanism)).collect();
+        println!("{test}: {rungs:?}");
+        Some(Watch { kernel, rungs, _turn: turn })
+    }
+
+    /// Runs the act `name` in a cgroup of its own, which alone is watched.
+    pub(crate) fn observe(&self, name: &str) -> Seen {
+        let cgroup = Cgroup::create().expect("a cgroup");
+        let watched = [scope::Scope::Cgroup(cgroup.path().into())];
+        scope::apply(&self.kernel, &watched).expect("a scope");
+        let mut records: Vec<Vec<u8>> = Vec::new();
+        let mut ring = Ring::bulk(&self.kernel, 0).expect("a ring");
+        let mut drain = || ring.drain(1_000_000, |bytes| records.push(bytes.to_vec()));
+        let (pid, said) = act(&cgroup, name, || {
+            drain();
+            std::thread::sleep(Duration::from_millis(1));
+        });
+        // What happens in softirq may come after the process's end.
+        let deadline = Instant::now() + Duration::from_millis(200);
+        while Instant::now() < deadline {
+            drain();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.expect_no_loss();
+        let mut rows = Vec::new();
+        for bytes in &records {
+            let (header, reader) = wire::Reader::new(bytes).expect("a whole record");
+            let mut sink = Sink::default();
+            (SOCKET.decode)(&header, origin(&header), reader, &mut sink).expect("decodes");
+            rows.extend(flatten(&sink));
+        }
+        let mut sink = Sink::default();
+        let (now, day) = (boot_time(), Duration::from_secs(86400));
+        signal_socket::sweep(&self.kernel, now, day, true, &origin, &mut sink);
+        rows.extend(flatten(&sink));
+        Seen { rows, said, pid, rungs: self.rungs.clone() }
+    }
+
+    /// What each program cost until now.
+    pub(crate) fn cost(&self) -> Vec<String> {
+        let programs = self.kernel.programs();
+        let ours = programs.iter().filter(|it| it.signal == "socket" || it.signal == "syscall");
+        let line = |it: &ProgramAccount| {
+            let each = it.run_time.as_nanos() as u64 / it.runs.max(1);
+            let ProgramAccount { name, runs, misses, verified, .. } = it;
+            format!("{name}: {runs} runs of {each} ns, {misses} misses, {verified} verified")
+        };
+        ours.map(line).collect()
+    }
+
+    fn expect_no_loss(&self) {
+        let number = self.kernel.signals().iter().position(|it| it.name == "socket");
+        for kind in 0..SOCKET.kinds.len() {
+            for fate in 1..wire::FATE_COUNT {
+                let count = self.kernel.fate(number.expect("is loaded"), kind, fate);
+                assert_eq!(count, 0, "{} met fate {fate}", SOCKET.kinds[kind]);
+            }
+        }
+    }
 }
 
 impl Seen {
@@ -45,71 +136,6 @@ impl Seen {
     pub(crate) fn took(&self, hook: &str, mechanism: &str) -> bool {
         self.rungs[hook] == mechanism
     }
-}
-
-/// Only one test at a time: there is one cgroup for each process of ours.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Runs the act `name` under observation, with only `mechanisms` where any are named.
-///
-/// None where this machine does not let us; the reason is printed and noted.
-pub(crate) fn observe(test: &str, name: &str, mechanisms: &[&str]) -> Option<Seen> {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut features = Features::probe();
-    if !mechanisms.is_empty() {
-        let names: Vec<String> = mechanisms.iter().map(|it| it.to_string()).collect();
-        if let Some(missing) = features.list.iter().find(|feature| {
-            names.iter().any(|name| name == feature.name) && feature.obstacle.is_some()
-        }) {
-            let why = missing.obstacle.clone().unwrap_or_default();
-            return not_run(test, &format!("{}: {why}", missing.name));
-        }
-        features = features.only(&names);
-    }
-    if let Some(obstacle) = features.obstacle(kernel::Mechanism::TpBtf) {
-        return not_run(test, obstacle);
-    }
-    let options = Options { bulk_bytes: 16 << 20, ..Options::default() };
-    let kernel = Kernel::load(&[&scope::SCOPE, &SOCKET], &features, &options).expect("loads");
-    for rejection in kernel.rejections() {
-        let log: Vec<&str> = rejection.log.lines().rev().take(12).collect();
-        println!("refused {}: {}", rejection.program, log.join(" / "));
-    }
-    let ours = kernel.capabilities().iter().filter(|it| it.signal == "socket");
-    let rungs: BTreeMap<_, _> = ours.map(|it| (it.what, it.mechanism)).collect();
-    println!("{test}: {rungs:?}");
-    let cgroup = Cgroup::create().expect("a cgroup");
-    scope::apply(&kernel, &[scope::Scope::Cgroup(cgroup.path().into())]).expect("a scope");
-    let stats = StatsGuard::enable().ok();
-    let mut records: Vec<Vec<u8>> = Vec::new();
-    let mut ring = Ring::bulk(&kernel, 0).expect("a ring");
-    let number = kernel.signals().iter().position(|it| it.name == "socket").expect("is loaded");
-    let mut drain = || ring.drain(1_000_000, |bytes| records.push(bytes.to_vec()));
-    let (pid, said) = act(&cgroup, name, || {
-        drain();
-        std::thread::sleep(Duration::from_millis(1));
-    });
-    drop(stats);
-    // What happens in softirq may come after the process's end.
-    let deadline = Instant::now() + Duration::from_millis(300);
-    while Instant::now() < deadline {
-        drain();
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    expect_no_loss(&kernel, number);
-    let mut rows = Vec::new();
-    for bytes in &records {
-        let (header, reader) = wire::Reader::new(bytes).expect("a whole record");
-        assert_eq!(usize::from(header.signal), number);
-        let mut sink = Sink::default();
-        (SOCKET.decode)(&header, origin(&header), reader, &mut sink).expect("decodes");
-        rows.extend(flatten(&sink));
-    }
-    let mut sink = Sink::default();
-    let (now, day) = (boot_time(), Duration::from_secs(86400));
-    signal_socket::sweep(&kernel, now, day, true, &origin, &mut sink);
-    rows.extend(flatten(&sink));
-    Some(Seen { rows, said, pid, cost: cost(&kernel), rungs })
 }
 
 /// Runs an act in `cgroup`, calling `meanwhile` until it ends; its pid and what it said.
@@ -130,15 +156,6 @@ pub(crate) fn act(
     assert!(output.status.success(), "the act failed: {text}");
     let pair = |(key, value): (&str, &str)| (key.to_string(), value.to_string());
     (pid, text.lines().filter_map(|line| line.split_once('=')).map(pair).collect())
-}
-
-fn expect_no_loss(kernel: &Kernel, number: usize) {
-    for kind in 0..SOCKET.kinds.len() {
-        for fate in 1..wire::FATE_COUNT {
-            let count = kernel.fate(number, kind, fate);
-            assert_eq!(count, 0, "{} met fate {fate}", SOCKET.kinds[kind]);
-        }
-    }
 }
 
 /// `CLOCK_BOOTTIME`, the records' clock.
@@ -187,29 +204,14 @@ fn show(value: Value<'_>) -> String {
     }
 }
 
-fn cost(kernel: &Kernel) -> Vec<String> {
-    let programs = kernel.programs();
-    let ours = programs.iter().filter(|it| it.signal == "socket" || it.signal == "syscall");
-    let line = |it: &kernel::ProgramAccount| {
-        let each = it.run_time.as_nanos() as u64 / it.runs.max(1);
-        format!(
-            "{}: {} runs of {each} ns, {} misses, {} verified",
-            it.name, it.runs, it.misses, it.verified
-        )
-    };
-    ours.map(line).collect()
-}
-
-fn not_run(test: &str, reason: &str) -> Option<Seen> {
-    let line = format!("not run: {test}: {reason}");
-    println!("{line}");
+fn not_run(test: &str, mechanism: &str, reason: &str) {
+    let line = format!("{test}: {mechanism}: {reason}");
+    println!("not run: {line}");
     if let Ok(path) = std::env::var("FATHOM_NOT_RUN_LOG") {
-        let log = std::fs::File::options().append(true).create(true).open(path);
-        if let Ok(mut log) = log {
-            let _ = writeln!(log, "{line}");
-        }
+        let log = std::fs::File::options().append(true).create(true).open(&path);
+        let written = log.and_then(|mut log| writeln!(log, "{line}"));
+        assert!(written.is_ok(), "cannot write to {path}");
     }
-    None
 }
 
 impl fmt::Display for Row {
