@@ -1,8 +1,6 @@
 //! One session of watching: kernel, scope, identity, workers and bus, from start to a clean end.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -18,6 +16,7 @@ use scope::{SCOPE, Scope};
 use telemetry::Ledger;
 
 use crate::capture::Recorder;
+use crate::cgroups::CgroupNames;
 use crate::node::Node;
 use crate::signals;
 use crate::stream::Stream;
@@ -115,7 +114,7 @@ impl Session {
         let identity = Arc::new(Identity::new(limits));
         let bus = Arc::new(Bus::new(&ledger));
         scope::apply(&kernel, &plan.scopes)?;
-        name_cgroups(&identity);
+        CgroupNames::here().name_all(&identity);
         let stream = |_| {
             let (identity, bus) = (identity.clone(), bus.clone());
             Stream::new(node.clone(), loaded.clone(), plan.tables.clone(), identity, bus, &ledger)
@@ -152,6 +151,7 @@ impl Session {
             self.orders.push(order);
             let worker = Worker {
                 number,
+                cgroups: CgroupNames::here(),
                 orders,
                 pulse: self.pulse.clone(),
                 facts: Ring::facts(&self.kernel, number)?,
@@ -231,6 +231,7 @@ impl Drop for Session {
 /// One worker: its two rings and its stream.
 struct Worker {
     number: usize,
+    cgroups: CgroupNames,
     facts: Ring,
     bulk: Ring,
     stream: Stream,
@@ -257,6 +258,7 @@ impl Worker {
                 kept_house = Instant::now();
                 self.keep_house(last && bulk == 0);
             }
+            self.cgroups.name_new(&self.identity, &self.stream.sink().changes);
             self.stream.flush();
             match (last, bulk) {
                 (true, 0) => return,
@@ -345,23 +347,4 @@ fn take_in_running(
         recorder.mark();
     }
     Ok(())
-}
-
-/// Tells the process table what the cgroups are called.
-fn name_cgroups(identity: &Identity) {
-    fn walk(identity: &Identity, root: &Path, path: &Path) {
-        if let Ok(about) = fs::metadata(path) {
-            let name = path.strip_prefix(root).unwrap_or(path);
-            let name = format!("/{}", name.to_string_lossy());
-            identity.cgroups().insert(about.ino(), name.as_bytes());
-        }
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                walk(identity, root, &entry.path());
-            }
-        }
-    }
-    if let Some(root) = kernel::cgroup2_mount() {
-        walk(identity, &root, &root);
-    }
 }

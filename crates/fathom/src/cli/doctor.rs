@@ -1,5 +1,7 @@
 //! `fathom doctor`: what this node can do, by trying it. Nothing is watched meanwhile.
 
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -109,10 +111,11 @@ struct Refusal {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let report = examine(&arguments.mechanism);
-    match arguments.format {
-        Style::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-        Style::Text => print(&report, arguments.verbose),
-    }
+    let shown = match arguments.format {
+        Style::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Style::Text => text(&report, arguments.verbose),
+    };
+    io::stdout().write_all(shown.as_bytes())?;
     Ok(if report.failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -227,57 +230,62 @@ impl Refusal {
     }
 }
 
-fn print(report: &Report, verbose: bool) {
-    println!("fathom {} on Linux {}\n", report.version, report.kernel);
+/// The report as text. Writing to a string cannot fail, so the results are not looked at.
+fn text(report: &Report, verbose: bool) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "fathom {} on Linux {}\n", report.version, report.kernel);
     for need in &report.privileges {
-        println!("{} {}{}", mark(need.state), need.name, reason(&need.why));
+        let _ = writeln!(out, "{} {}{}", mark(need.state), need.name, reason(&need.why));
         if !need.fix.is_empty() {
-            println!("    to fix: {}", need.fix);
+            let _ = writeln!(out, "    to fix: {}", need.fix);
         }
     }
-    println!("\nMechanisms");
+    let _ = writeln!(out, "\nMechanisms");
     for mechanism in &report.mechanisms {
         let state = if mechanism.works { State::Available } else { State::Missing };
-        println!("{} {:<8}{}", mark(state.name()), mechanism.name, reason(&mechanism.why));
+        let _ = writeln!(out, "{} {:<8}{}", mark(state.name()), mechanism.name, reason(&mechanism.why));
     }
-    print_hooks(&report.capabilities);
+    hooks_text(&report.capabilities, &mut out);
     if verbose {
-        println!("\nPrograms");
+        let _ = writeln!(out, "\nPrograms");
         for Program { name, load_ms, verified_instructions, code_bytes, .. } in &report.programs {
-            println!(
+            let _ = writeln!(
+        out,
                 "  {name:<32} {verified_instructions:>8} verified {code_bytes:>7} B  object {load_ms:>6.1} ms"
             );
         }
-        println!("\nMaps");
+        let _ = writeln!(out, "\nMaps");
         for map in &report.maps {
-            println!("  {:<32} {:>10} B", map.name, map.bytes);
+            let _ = writeln!(out, "  {:<32} {:>10} B", map.name, map.bytes);
         }
         for refusal in &report.rejections {
-            println!("\nRefused: {} of {}\n{}", refusal.program, refusal.signal, refusal.log);
+            let _ = writeln!(out, "\nRefused: {} of {}\n{}", refusal.program, refusal.signal, refusal.log);
         }
     }
     if let Some(failure) = &report.failure {
-        println!("\nNothing could be loaded: {failure}");
-        return;
+        let _ = writeln!(out, "\nNothing could be loaded: {failure}");
+        return out;
     }
     let degraded = report.capabilities.iter().filter(|line| line.state != "available").count();
-    println!(
+    let _ = writeln!(
+        out,
         "\n{} of {} hooks see all that they should; {} programs, {:.1} MB of kernel memory",
         report.capabilities.len() - degraded,
         report.capabilities.len(),
         report.programs.len(),
         report.map_bytes as f64 / 1e6
     );
+    out
 }
 
 /// Hooks that stand alike (`resolved path of unlink`, `… of rename`) share a line.
-fn print_hooks(hooks: &[Line]) {
+fn hooks_text(hooks: &[Line], out: &mut String) {
     let mut signal = "";
     let mut rest = hooks;
     while let Some(first) = rest.first() {
         if first.signal != signal {
             signal = first.signal;
-            println!("\n{signal}");
+            let _ = writeln!(out, "\n{signal}");
         }
         let family = |line: &Line| line.what.split_once(" of ").map(|(family, _)| family);
         let alike = |line: &Line| {
@@ -296,12 +304,12 @@ fn print_hooks(hooks: &[Line]) {
             group[1..].iter().filter_map(|line| Some(line.what.split_once(" of ")?.1)).collect();
         let what = [&[first.what], &members[..]].concat().join(", ");
         let how = if first.mechanism.is_empty() { "-" } else { first.mechanism };
-        println!("{} {what:<62} {how}", mark(first.state));
+        let _ = writeln!(out, "{} {what:<62} {how}", mark(first.state));
         if !first.cost.is_empty() {
-            println!("      {}: {}", first.state, first.cost);
+            let _ = writeln!(out, "      {}: {}", first.state, first.cost);
         }
         for refused in &first.own_obstacles {
-            println!("      refused by this kernel: {refused}");
+            let _ = writeln!(out, "      refused by this kernel: {refused}");
         }
     }
 }

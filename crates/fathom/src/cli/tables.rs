@@ -71,7 +71,9 @@ pub(crate) fn find(names: &[String]) -> Result<Vec<&'static Table>> {
 }
 
 fn unknown(name: &str, all: &[&'static Table]) -> String {
-    let nearest = all.iter().map(|table| (distance(name, table.name), table.name)).min();
+    let subject = |table: &&'static Table| table.name.split('_').next().unwrap_or_default();
+    let words = all.iter().map(|table| table.name).chain(all.iter().map(subject));
+    let nearest = words.map(|word| (distance(name, word), word)).min();
     match nearest {
         Some((distance, nearest)) if distance <= 1 + name.len() / 3 => {
             format!("there is no table `{name}`; did you mean `{nearest}`?")
