@@ -24,14 +24,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use fathom::signals::SIGNALS;
 use kernel::{Cgroup, Features, Kernel, Options, Ring, Signal, StatsGuard};
 use scope::{SCOPE, Scope};
 
 use crate::cli::Arguments;
 use crate::figure::{Report, Target};
-use crate::place;
 use crate::spread::median;
 use crate::work::Work;
 
@@ -48,52 +47,71 @@ const KINDS: usize = 32;
 /// A signal's storm, and what it makes of the signal's programs.
 struct Case {
     signal: &'static str,
-    storm: &'static str,
+    storm: Storm,
     count: usize,
     /// Programs with an account of their own, and the kinds of record that count their runs in
     /// scope; see the signal's wire.h.
     own: &'static [(&'static str, &'static [usize])],
-    /// The programs that the storm's system calls end in, and how often for each operation; none
-    /// where the storm is not about them.
-    calls: Option<(&'static str, f64)>,
-    /// The kinds of record that they write.
-    kinds: &'static [usize],
+    /// The program that the storm's system call ends in, and the kind of record that it writes;
+    /// none where the storm is not about one, or makes too few calls to be told from all others.
+    call: Option<(&'static str, usize)>,
+}
+
+/// What is done over and over.
+enum Storm {
+    /// By testkit.
+    Kit(&'static str),
+    /// See [`Work::Reconnect`].
+    Reconnect,
 }
 
 const CASES: &[Case] = &[
     Case {
         signal: "process",
-        storm: "exec",
+        storm: Storm::Kit("exec"),
         count: 1_000,
         own: &[("process_fork", &[0]), ("process_exec", &[1]), ("process_exit", &[3])],
-        calls: None,
-        kinds: &[],
+        call: None,
     },
     Case {
         signal: "file",
-        storm: "open",
+        storm: Storm::Kit("open"),
         count: 200_000,
         own: &[],
-        calls: Some(("file_open", 1.0)),
-        kinds: &[0],
+        call: Some(("file_open", 0)),
     },
     Case {
         signal: "file",
-        storm: "exec",
+        storm: Storm::Kit("exec"),
         count: 1_000,
         own: &[("file_exec", &[12])],
-        calls: None,
-        kinds: &[],
+        call: None,
     },
     Case {
         signal: "socket",
-        storm: "connect",
+        storm: Storm::Kit("connect"),
         count: 8_000,
         own: &[("socket_set_state", &[4, 5])],
-        calls: Some(("socket_connect, socket_accept", 2.0)),
-        kinds: &[0, 1, 2, 3],
+        call: None,
+    },
+    Case {
+        signal: "socket",
+        storm: Storm::Reconnect,
+        count: 200_000,
+        own: &[],
+        call: Some(("socket_connect", 2)),
     },
 ];
+
+impl Case {
+    /// What stands in the place of its figures where there are none.
+    fn name(&self) -> String {
+        match self.storm {
+            Storm::Kit(storm) => format!("{}.{storm}", self.signal),
+            Storm::Reconnect => format!("{}.reconnect", self.signal),
+        }
+    }
+}
 
 /// Runs and time of a program.
 #[derive(Debug, Clone, Copy, Default)]
@@ -132,14 +150,9 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
         let mut table = BTreeMap::new();
         for case in CASES.iter().filter(|case| case.signal == signal.name) {
             let measured = measure(case, signal, idle, arguments);
-            match measured.with_context(|| format!("{} of {}", case.storm, case.signal)) {
+            match measured {
                 Ok(measured) => tell(case, measured, &mut table, report),
-                Err(error) => {
-                    report.not_taken(
-                        &format!("{}.{}", case.signal, case.storm),
-                        format!("{error:#}"),
-                    );
-                }
+                Err(error) => report.not_taken(&case.name(), format!("{error:#}")),
             }
         }
         page::write(signal.name, &table, &verified)?;
@@ -172,7 +185,11 @@ fn measure(
 ) -> Result<BTreeMap<String, Measured>> {
     let mut measured: BTreeMap<String, Measured> = BTreeMap::new();
     let loaded = Loaded::new(&[&SCOPE, signal])?;
-    let work = Work::storm(case.storm, arguments.count(case.count));
+    let count = arguments.count(case.count);
+    let work = match case.storm {
+        Storm::Kit(storm) => Work::storm(storm, count),
+        Storm::Reconnect => Work::Reconnect { count },
+    };
     for _ in 0..arguments.rounds() {
         let before = loaded.spent();
         loaded.outside(&work)?;
@@ -184,10 +201,9 @@ fn measure(
             foreign.insert(program, nanoseconds / runs);
             measured.entry(program.to_string()).or_default().outside.push(nanoseconds / runs);
         }
-        if let Some((programs, calls)) = case.calls {
-            let events = calls * arguments.count(case.count) as f64;
-            let each = since(&before, &after, DISPATCHER).each(events, idle);
-            measured.entry(programs.to_string()).or_default().outside.push(each);
+        if let Some((program, _)) = case.call {
+            let each = since(&before, &after, DISPATCHER).each(count as f64, idle);
+            measured.entry(program.to_string()).or_default().outside.push(each);
         }
 
         let (before, written) = (loaded.spent(), loaded.written());
@@ -199,9 +215,9 @@ fn measure(
             let each = since(&before, &after, program).each(events(kinds), foreign[program]);
             measured.entry(program.to_string()).or_default().inside.push(each);
         }
-        if let Some((programs, _)) = case.calls {
-            let each = since(&before, &after, DISPATCHER).each(events(case.kinds), idle);
-            measured.entry(programs.to_string()).or_default().inside.push(each);
+        if let Some((program, kind)) = case.call {
+            let each = since(&before, &after, DISPATCHER).each(events(&[kind]), idle);
+            measured.entry(program.to_string()).or_default().inside.push(each);
         }
     }
     Ok(measured)
@@ -214,7 +230,7 @@ fn tell(
     report: &mut Report,
 ) {
     for (program, Measured { inside, outside }) in measured {
-        let name = format!("{}.{}", case.signal, program.replace(", ", "+"));
+        let name = format!("{}.{program}", case.signal);
         report.median(&format!("{name}.in-scope"), &inside, "ns", Target::Below(INSIDE));
         report.median(&format!("{name}.out-of-scope"), &outside, "ns", Target::Below(OUTSIDE));
         table.insert(program, (median(&inside), median(&outside)));
@@ -295,7 +311,7 @@ impl Loaded {
 
 fn command(work: &Work) -> Result<Command> {
     let words = work.words()?;
-    let mut command = Command::new(place::testkit()?);
+    let mut command = Command::new(&words[0]);
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
     Ok(command)
 }

@@ -24,11 +24,11 @@ pub(crate) enum Work {
 /// What a workload says it took.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Took {
-    /// By the workload's own clock, from its first operation to its last.
+    /// By the workload's own clock, from its first operation to its last; the mean of all runs.
     pub(crate) ns_per_op: f64,
     /// CPU time of it and all its children; of the whole run, its start and end included.
     pub(crate) cpu_seconds: f64,
-    /// How many operations.
+    /// How many operations in all.
     pub(crate) count: f64,
 }
 
@@ -58,36 +58,38 @@ impl Work {
         })
     }
 
-    /// It, started by a helper that adds its CPU time.
-    pub(crate) fn timed(&self, cgroup: Option<&Path>) -> Result<Command> {
+    /// It, several times in a row, started by a helper that adds their CPU time.
+    pub(crate) fn timed(&self, times: usize, cgroup: Option<&Path>) -> Result<Command> {
         let mut command = Command::new(place::own()?);
         command.args(["helper", "timed"]);
         if let Some(cgroup) = cgroup {
             command.arg("--cgroup").arg(cgroup);
         }
         command.arg("--").args(self.words()?);
+        for _ in 1..times {
+            command.arg(",").args(self.words()?);
+        }
         Ok(command)
     }
 }
 
 impl Took {
-    /// Reads `NAME count=N seconds=S ns_per_op=X` and `cpu seconds=S`.
+    /// Reads lines `NAME count=N seconds=S ns_per_op=X`, and `cpu seconds=S`.
     pub(crate) fn parse(out: &str) -> Result<Took> {
         let value = |line: &str, key: &str| {
             let word = line.split_whitespace().find_map(|word| word.strip_prefix(key))?;
             word.parse::<f64>().ok()
         };
-        let field = |key| {
-            out.lines().filter(|line| line.contains("ns_per_op=")).find_map(|it| value(it, key))
-        };
-        let cpu = out
-            .lines()
-            .filter(|line| line.starts_with("cpu "))
-            .find_map(|it| value(it, "seconds="));
+        let timed = out.lines().filter(|line| line.contains("ns_per_op="));
+        let runs: Option<Vec<[f64; 2]>> =
+            timed.map(|it| Some([value(it, "count=")?, value(it, "ns_per_op=")?])).collect();
+        let runs = runs.filter(|runs| !runs.is_empty());
+        let runs = runs.with_context(|| format!("no time in {out:?}"))?;
+        let cpu = out.lines().filter(|line| line.starts_with("cpu "));
         Ok(Took {
-            ns_per_op: field("ns_per_op=").with_context(|| format!("no time in {out:?}"))?,
-            count: field("count=").with_context(|| format!("no count in {out:?}"))?,
-            cpu_seconds: cpu.unwrap_or(f64::NAN),
+            ns_per_op: runs.iter().map(|[_, each]| each).sum::<f64>() / runs.len() as f64,
+            cpu_seconds: cpu.filter_map(|it| value(it, "seconds=")).next().unwrap_or(f64::NAN),
+            count: runs.iter().map(|[count, _]| count).sum(),
         })
     }
 
@@ -136,6 +138,9 @@ mod tests {
         let took =
             Took::parse("open count=200 seconds=0.3 ns_per_op=1821\ncpu seconds=0.25\n").unwrap();
         assert_eq!(took, Took { ns_per_op: 1821.0, cpu_seconds: 0.25, count: 200.0 });
+        let both = "exec count=2 seconds=0 ns_per_op=10\nexec count=2 seconds=0 ns_per_op=30\n";
+        let took = Took::parse(both).unwrap();
+        assert_eq!((took.ns_per_op, took.count, took.cpu_seconds.is_nan()), (20.0, 4.0, true));
         assert!(Took::parse("nothing").is_err());
     }
 }

@@ -82,6 +82,8 @@ pub struct Session {
 const POLL: Duration = Duration::from_millis(8);
 /// How many records of the bulk ring are taken before the facts ring is looked at again.
 const BULK_BATCH: usize = 2048;
+/// More than the facts ring holds, so it runs empty; a bound all the same.
+const FACTS_BATCH: usize = 65_536;
 /// How often what has gone is forgotten and what is counted in the kernel is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// A UDP exchange that was silent for so long has ended.
@@ -279,7 +281,7 @@ impl Worker {
             stream.take(record);
         };
         let taken = bulk.drain(BULK_BATCH, &mut take);
-        facts.drain(usize::MAX >> 1, &mut take);
+        facts.drain(FACTS_BATCH, &mut take);
         if let Some(recorder) = recorder {
             recorder.mark();
         }

@@ -111,8 +111,12 @@ impl Agent {
             .stderr(File::create(&log).expect("a log"))
             .spawn()
             .expect("an agent");
-        let agent = Agent { child, config: file, log };
-        agent.logged("metrics and health at");
+        let mut agent = Agent { child, config: file, log };
+        wait("the start", || {
+            let ended = agent.child.try_wait().expect("our own child");
+            assert!(ended.is_none(), "the agent ended: {}", agent.log());
+            agent.log().contains("metrics and health at").then_some(())
+        });
         wait("readiness", || (agent.get("/readyz").0 == 200).then_some(()));
         agent
     }
@@ -245,7 +249,6 @@ fn rows_reach_the_file_and_the_door_tells_how_it_goes() {
         "fathom_process_resident_bytes ",
         "fathom_hook_state{signal=\"process\"",
         "fathom_program_run_seconds_total{signal=\"file\"",
-        "fathom_map_bytes{signal=\"scope\",map=\"scope_pids\"}",
         "fathom_ring_capacity_bytes{worker=\"0\",kind=\"facts\"} 2097152",
         "fathom_ring_fill_bytes{worker=\"0\",kind=\"bulk\"}",
     ] {
@@ -253,6 +256,7 @@ fn rows_reach_the_file_and_the_door_tells_how_it_goes() {
     }
     // What the dispatcher jumps to is counted as a run of the dispatcher.
     assert!(agent.metric(&["fathom_program_runs_total{signal=\"syscall\""]) >= 500.0);
+    assert!(agent.metric(&["fathom_map_bytes{", "map=\"scope_pids\""]) > 0.0);
     let (status, tables) = agent.get("/api/v1/tables");
     assert!(status == 200 && tables.contains("\"file_open\""), "{tables}");
 

@@ -1,6 +1,7 @@
 //! Which mechanisms this kernel really runs, found by running each.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, Result};
 use libbpf_rs::{MapCore, MapFlags, ObjectBuilder};
@@ -23,6 +24,8 @@ pub struct Feature {
 pub struct Features {
     /// The mechanisms tried.
     pub list: Vec<Feature>,
+    /// What the node calls our own process, which in a container is not what we call it.
+    pub own_tgid: u32,
 }
 
 const PROBES: &[(&str, &str)] = &[
@@ -36,11 +39,19 @@ impl Features {
     /// Tries each mechanism on our own process.
     pub fn probe() -> Features {
         crate::load::quiet();
-        let list = PROBES.iter().map(|&(name, program)| Feature {
-            name,
-            obstacle: try_program(program).err().map(|error| explain(name, &error)),
+        let mut own_tgid = std::process::id();
+        let list = PROBES.iter().map(|&(name, program)| {
+            let obstacle = match try_program(program) {
+                Ok(tgid) => {
+                    own_tgid = tgid;
+                    None
+                }
+                Err(error) => Some(explain(name, &error)),
+            };
+            Feature { name, obstacle }
         });
-        Features { list: list.collect() }
+        let list = list.collect();
+        Features { list, own_tgid }
     }
 
     /// Whether `mechanism` works here; the obstacle where not.
@@ -64,8 +75,15 @@ impl Features {
     }
 }
 
-/// Loads and attaches one program, opens a file, and sees whether it ran.
-fn try_program(name: &str) -> Result<()> {
+/// The places of `probe_state`; see `enum probe_place`.
+const PID: u32 = 0;
+const NAMESPACE: u32 = 1;
+const HITS: u32 = 2;
+const TGID: u32 = 3;
+
+/// Loads and attaches one program, opens a file, and sees whether it ran. Gives what the node
+/// calls this process.
+fn try_program(name: &str) -> Result<u32> {
     let mut object = ObjectBuilder::default().open_memory(OBJECT).context("cannot open")?;
     for mut program in object.progs_mut() {
         let wanted = program.name() == name;
@@ -73,16 +91,22 @@ fn try_program(name: &str) -> Result<()> {
     }
     let object = object.load().context("refused at load")?;
     let state = object.maps().find(|map| map.name() == "probe_state").context("no state map")?;
-    let own = u64::from(std::process::id()).to_ne_bytes();
-    state.update(&0u32.to_ne_bytes(), &own, MapFlags::ANY).context("cannot write a map")?;
-    let program =
-        object.progs_mut().find(|program| program.name() == name).context("no program")?;
+    let namespace = fs::metadata("/proc/self/ns/pid").context("/proc is not mounted")?.ino();
+    for (place, value) in [(PID, u64::from(std::process::id())), (NAMESPACE, namespace)] {
+        let value = value.to_ne_bytes();
+        state.update(&place.to_ne_bytes(), &value, MapFlags::ANY).context("cannot write a map")?;
+    }
+    let program = object.progs_mut().find(|program| program.name() == name).context("no program")?;
     let link = program.attach().context("refused at attach")?;
     drop(File::open("/dev/null"));
-    let hits = state.lookup(&1u32.to_ne_bytes(), MapFlags::ANY)?.unwrap_or_default();
+    let read = |place: u32| -> Result<u64> {
+        let value = state.lookup(&place.to_ne_bytes(), MapFlags::ANY)?.unwrap_or_default();
+        Ok(value.first_chunk().map_or(0, |it| u64::from_ne_bytes(*it)))
+    };
+    let (hits, tgid) = (read(HITS)?, read(TGID)?);
     drop(link);
-    anyhow::ensure!(hits.iter().any(|&byte| byte != 0), "attached, but never called");
-    Ok(())
+    anyhow::ensure!(hits > 0, "attached, but never called");
+    Ok(u32::try_from(tgid)?)
 }
 
 /// The obstacle in words that help.

@@ -30,7 +30,7 @@ impl Kernel {
     /// Tells every program what is watched. A map write; nothing is attached anew.
     pub fn set_scope(&self, mode: ScopeMode) -> Result<()> {
         let map = self.shared.get("fathom_config").context("no signal is loaded")?;
-        let own = std::process::id();
+        let own = self.own_tgid;
         let workers = self.rings.facts.len() as u32;
         let smallest =
             self.rings.bulk.iter().chain(&self.rings.facts).map(|ring| ring.max_entries());

@@ -11,6 +11,7 @@ mod expect;
 mod harness;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use harness::{Seen, Watch};
 
@@ -40,6 +41,11 @@ fn on_the_best_rungs() {
 }
 
 #[test]
+fn on_trampolines() {
+    all("on_trampolines", &["tp_btf", "fentry"]);
+}
+
+#[test]
 fn on_tracepoints_alone() {
     all("on_tracepoints_alone", &["tp_btf"]);
 }
@@ -62,6 +68,40 @@ fn all(test: &str, mechanisms: &[&str]) {
     }
     assert!(wrong.is_empty(), "{}\n{:?}", wrong.join("\n"), watch.rungs);
     a_storm_is_told_to_the_unit(&watch.observe("storm"));
+    no_address_can_be_forged(&watch.observe("forged"));
+}
+
+/// Without a hook on the close of sockets, silence ends an exchange; what is told is told once.
+#[test]
+fn silence_ends_an_exchange() {
+    let Some(watch) = Watch::load("silence_ends_an_exchange", &["tp_btf"]) else { return };
+    let cgroup = kernel::Cgroup::create().unwrap();
+    let watched = [scope::Scope::Cgroup(cgroup.path().into())];
+    scope::apply(&watch.kernel, &watched).unwrap();
+    watch.observe_in(&cgroup, "udp4");
+    assert!(watch.sweep(Duration::from_secs(3600), false).is_empty());
+    let idle = watch.sweep(Duration::ZERO, false);
+    assert_eq!(idle.len(), 4);
+    assert!(idle.iter().all(|row| row.values["closed_by"] == "idle"), "{idle:?}");
+    assert!(watch.sweep(Duration::ZERO, true).is_empty());
+}
+
+/// Who is not in scope leaves no trace.
+#[test]
+fn out_of_scope_is_silent() {
+    let Some(watch) = Watch::load("out_of_scope_is_silent", &[]) else { return };
+    let cgroup = kernel::Cgroup::create().unwrap();
+    let other = cgroup.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    scope::apply(&watch.kernel, &[scope::Scope::Cgroup(other)]).unwrap();
+    let stats = kernel::StatsGuard::enable().ok();
+    for act in ["tcp4", "udp4", "udp_calls", "unix", "failures", "storm"] {
+        let seen = watch.observe_in(&cgroup, act);
+        assert!(seen.rows.is_empty(), "{act}: {:?}", seen.rows);
+    }
+    assert!(watch.sweep(Duration::ZERO, true).is_empty());
+    drop(stats);
+    watch.cost().iter().for_each(|line| println!("{line}"));
 }
 
 const LISTENS: &str = "
@@ -338,6 +378,17 @@ fn a_storm_is_told_to_the_unit(seen: &Seen) {
     assert!(states.values().all(|state| *state == "CLOSE"));
 }
 
+/// The peer that is told is the one that was reached, whatever the caller's memory says by then.
+fn no_address_can_be_forged(seen: &Seen) {
+    for (port, reached) in [("port0", "reached0"), ("port1", "reached1")] {
+        let told = |row: &&harness::Row| {
+            row.table == "socket_connect" && row.values["peer_port"] == seen.said[port]
+        };
+        let count = seen.rows.iter().filter(told).count();
+        assert_eq!(count.to_string(), seen.said[reached]);
+    }
+}
+
 /// Prints the rows of one act, for whoever works on this: `SHOW=tcp4 cargo test … show`.
 #[test]
 #[ignore = "prints"]
@@ -385,7 +436,7 @@ fn cost() {
                         std::hint::black_box(bytes.len());
                     });
                 }
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(1));
             });
             each[state].push(said["each"].parse::<u64>().unwrap());
         }

@@ -49,6 +49,7 @@ const ROOMS: &[Room] = &[
     room("crates/fathom", 5, &[0, 1, 2, 3, 4]),
     // Beside the house: the workshop. No row is open to others, see `WORKSHOP`.
     room("crates/testkit", 9, &[0, 1, 2, 3, 4]),
+    room("crates/bench", 9, &[0, 1, 2, 3, 4, 5]),
     room("crates/bpf-build", 9, &[]),
     room("xtask", 9, &[]),
 ];

@@ -28,31 +28,31 @@ impl Peer {
         }
     }
 
-    /// Runs `work` while the tool watches it.
-    pub(crate) fn watch(self, work: &Work) -> Result<Took> {
+    /// Runs `work` several times while the tool watches it.
+    pub(crate) fn watch(self, work: &Work, times: usize) -> Result<Took> {
         match self {
-            Peer::Strace => strace(work),
-            Peer::Bpftrace => bpftrace(work),
+            Peer::Strace => strace(work, times),
+            Peer::Bpftrace => bpftrace(work, times),
         }
     }
 }
 
 /// It follows its own child, through ptrace.
-fn strace(work: &Work) -> Result<Took> {
-    let timed = work.timed(None)?;
+fn strace(work: &Work, times: usize) -> Result<Took> {
+    let timed = work.timed(times, None)?;
     let mut strace = Command::new(place::installed("strace")?);
     strace.args(["-f", "-q", "-o", "/dev/null"]).arg(timed.get_program()).args(timed.get_args());
     Took::parse(&run::to_end(&mut strace)?.out)
 }
 
 /// It attaches before it lets its child go on, and looks at nobody outside the child's cgroup.
-fn bpftrace(work: &Work) -> Result<Took> {
+fn bpftrace(work: &Work, times: usize) -> Result<Took> {
     let bpftrace = place::installed("bpftrace")?;
     let cgroup = Cgroup::create()?;
     let scratch = Scratch::new("bench-bpftrace")?;
     let script = scratch.path().join("same.bt");
     fs::write(&script, script_for(cgroup.path())?)?;
-    let timed = work.timed(Some(cgroup.path()))?;
+    let timed = work.timed(times, Some(cgroup.path()))?;
     let words: Vec<&OsStr> = [timed.get_program()].into_iter().chain(timed.get_args()).collect();
     let child = words.join(OsStr::new(" "));
     let mut command = with_tracefs();

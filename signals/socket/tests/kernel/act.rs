@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -28,6 +29,7 @@ pub(crate) fn run(name: &str) {
         "storm" => storm(),
         "datagram_storm" => datagram_storm(),
         "bad_descriptors" => bad_descriptors(),
+        "forged" => forged(),
         _ => panic!("no act is called {name}"),
     }
 }
@@ -255,9 +257,10 @@ struct SockAddr {
 }
 
 mod raw {
-    use super::Message;
+    use super::{Message, SockAddr};
 
     unsafe extern "C" {
+        pub(super) fn connect(fd: i32, address: *const SockAddr, length: u32) -> i32;
         pub(super) fn sendmmsg(fd: i32, messages: *mut Message, count: u32, flags: i32) -> i32;
         pub(super) fn recvmmsg(
             fd: i32,
@@ -372,6 +375,43 @@ fn datagram_storm() {
         server.recv_from(&mut buffer).unwrap();
     }
     say("each", begun.elapsed().as_nanos() / u128::from(count));
+}
+
+/// Connects while another thread rewrites the port in the address, back and forth.
+fn forged() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = [0, 1].map(|at: usize| listeners[at].local_addr().unwrap().port());
+    let address = SockAddr { family: 2, port: ports[0].to_be(), ip: [127, 0, 0, 1], zero: [0; 8] };
+    let address = Box::leak(Box::new(address));
+    let port = (&raw mut address.port) as usize;
+    let done = &AtomicBool::new(false);
+    let mut reached = [0; 2];
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // SAFETY: the address is leaked, and aligned for its port.
+            let port = unsafe { AtomicU16::from_ptr(port as *mut u16) };
+            while !done.load(Ordering::Relaxed) {
+                for one in ports {
+                    port.store(one.to_be(), Ordering::Relaxed);
+                }
+            }
+        });
+        for _ in 0..1000 {
+            let client = tcp_socket(AddressFamily::INET, SocketFlags::empty());
+            // SAFETY: the address is a whole sockaddr_in and lives for ever.
+            let result = unsafe { raw::connect(client.as_raw_fd(), &raw const *address, 16) };
+            assert_eq!(result, 0);
+            let client = TcpStream::from(client);
+            let at = usize::from(client.peer_addr().unwrap().port() == ports[1]);
+            reached[at] += 1;
+            drop(listeners[at].accept().unwrap());
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    for at in 0..2 {
+        say(&format!("port{at}"), ports[at]);
+        say(&format!("reached{at}"), reached[at]);
+    }
 }
 
 /// Calls on what is no socket or not there are no events.

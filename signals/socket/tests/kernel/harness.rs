@@ -35,7 +35,7 @@ pub(crate) struct Seen {
 
 /// The signal, loaded.
 pub(crate) struct Watch {
-    kernel: Kernel,
+    pub(crate) kernel: Kernel,
     pub(crate) rungs: BTreeMap<&'static str, &'static str>,
     /// Only one test at a time: there is one cgroup for each process of ours.
     _turn: MutexGuard<'static, ()>,
@@ -70,15 +70,29 @@ impl Watch {
         Some(Watch { kernel, rungs, _turn: turn })
     }
 
-    /// Runs the act `name` in a cgroup of its own, which alone is watched.
+    /// Runs the act `name` in a cgroup of its own, which alone is watched, and ends the observation.
     pub(crate) fn observe(&self, name: &str) -> Seen {
         let cgroup = Cgroup::create().expect("a cgroup");
         let watched = [scope::Scope::Cgroup(cgroup.path().into())];
         scope::apply(&self.kernel, &watched).expect("a scope");
+        let mut seen = self.observe_in(&cgroup, name);
+        seen.rows.extend(self.sweep(Duration::from_secs(86400), true));
+        seen
+    }
+
+    /// The rows of exchanges that are over.
+    pub(crate) fn sweep(&self, idle: Duration, last: bool) -> Vec<Row> {
+        let mut sink = Sink::default();
+        signal_socket::sweep(&self.kernel, boot_time(), idle, last, &origin, &mut sink);
+        flatten(&sink)
+    }
+
+    /// Runs the act `name` in `cgroup`, whatever is watched.
+    pub(crate) fn observe_in(&self, cgroup: &Cgroup, name: &str) -> Seen {
         let mut records: Vec<Vec<u8>> = Vec::new();
         let mut ring = Ring::bulk(&self.kernel, 0).expect("a ring");
         let mut drain = || ring.drain(1_000_000, |bytes| records.push(bytes.to_vec()));
-        let (pid, said) = act(&cgroup, name, || {
+        let (pid, said) = act(cgroup, name, || {
             drain();
             std::thread::sleep(Duration::from_millis(1));
         });
@@ -96,10 +110,6 @@ impl Watch {
             (SOCKET.decode)(&header, origin(&header), reader, &mut sink).expect("decodes");
             rows.extend(flatten(&sink));
         }
-        let mut sink = Sink::default();
-        let (now, day) = (boot_time(), Duration::from_secs(86400));
-        signal_socket::sweep(&self.kernel, now, day, true, &origin, &mut sink);
-        rows.extend(flatten(&sink));
         Seen { rows, said, pid, rungs: self.rungs.clone() }
     }
 
@@ -159,12 +169,12 @@ pub(crate) fn act(
 }
 
 /// `CLOCK_BOOTTIME`, the records' clock.
-pub(crate) fn boot_time() -> u64 {
+fn boot_time() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-pub(crate) fn origin(header: &wire::RecordHeader) -> Origin {
+fn origin(header: &wire::RecordHeader) -> Origin {
     Origin {
         time: header.time as i64,
         process: ProcessKey { start: header.start, pid: header.tgid, boot: 1 },
@@ -174,7 +184,7 @@ pub(crate) fn origin(header: &wire::RecordHeader) -> Origin {
     }
 }
 
-pub(crate) fn flatten(sink: &Sink) -> Vec<Row> {
+fn flatten(sink: &Sink) -> Vec<Row> {
     let mut rows = Vec::new();
     for decoded in &sink.tables {
         for at in 0..decoded.len() {
