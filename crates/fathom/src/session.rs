@@ -86,6 +86,8 @@ const BULK_BATCH: usize = 2048;
 const FACTS_BATCH: usize = 65_536;
 /// How often what has gone is forgotten and what is counted in the kernel is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Rows of a process may come this long after its end; then it is forgotten.
+const KEEP_EXITED: Duration = Duration::from_secs(5);
 /// A UDP exchange that was silent for so long has ended.
 const UDP_IDLE: Duration = Duration::from_secs(30);
 
@@ -112,7 +114,8 @@ impl Session {
         let mut loaded: Vec<&'static Signal> = vec![&SCOPE];
         loaded.extend(signals::needed(&plan.tables));
         let kernel = Arc::new(Kernel::load(&loaded, &features, &plan.rings)?);
-        let limits = Limits { processes: plan.processes, ..Limits::default() };
+        let keep_exited = KEEP_EXITED;
+        let limits = Limits { processes: plan.processes, keep_exited, ..Limits::default() };
         let identity = Arc::new(Identity::new(limits));
         let bus = Arc::new(Bus::new(&ledger));
         scope::apply(&kernel, &plan.scopes)?;

@@ -49,7 +49,7 @@ pub(crate) struct Answer {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { processes: 32_768, keep_exited: Duration::from_secs(5), ancestors: 32 }
+        Limits { processes: 32_768, keep_exited: Duration::from_secs(10), ancestors: 32 }
     }
 }
 
