@@ -6,8 +6,8 @@
 
 mod cli;
 mod cost;
+mod errand;
 mod figure;
-mod helper;
 mod latency;
 mod loss;
 mod machine;
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     let done = match words.first() {
-        Some(first) if first == helper::WORD => helper::run(&words[1..]),
+        Some(first) if first == errand::WORD => errand::run(&words[1..]),
         _ => cli::run(),
     };
     done.unwrap_or_else(|error| {

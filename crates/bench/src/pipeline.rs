@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
 /// What a node does, in many processes: mostly opens, and some of all else.
 fn capture(path: &std::path::Path, arguments: &Arguments) -> Result<Command> {
     let mut command = Command::new(place::fathom()?);
-    command.arg("capture").arg(path).arg("--").arg(place::own()?).args(["helper", "timed", "--"]);
+    command.arg("capture").arg(path).arg("--").arg(place::own()?).args(["errand", "timed", "--"]);
     let storms = [("open", 20_000), ("exec", 100), ("connect", 500), ("fork", 200)];
     for turn in 0..10 {
         for (storm, count) in storms {

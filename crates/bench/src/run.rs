@@ -67,7 +67,7 @@ pub(crate) struct Summary {
 impl Observer {
     /// One that watches a process that does nothing.
     pub(crate) fn idle() -> Result<Observer> {
-        Observer::start(Command::new(place::own()?).args(["helper", "idle"]))
+        Observer::start(Command::new(place::own()?).args(["errand", "idle"]))
     }
 
     /// Starts `fathom observe -o json --to /dev/null -- COMMAND`. The command is to say READY and

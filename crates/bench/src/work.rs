@@ -46,22 +46,22 @@ impl Work {
                 [place::testkit()?.into()].into_iter().chain(words.map(OsString::from)).collect()
             }
             Work::Reconnect { count } => {
-                let words = ["helper", "reconnect", "--count", &count.to_string()];
+                let words = ["errand", "reconnect", "--count", &count.to_string()];
                 [place::own()?.into()].into_iter().chain(words.map(OsString::from)).collect()
             }
             Work::Build { folder } => {
                 let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();
-                let words = ["helper".into(), "build".into(), folder.into()];
+                let words = ["errand".into(), "build".into(), folder.into()];
                 let jobs = ["--jobs".into(), jobs.into()];
                 [place::own()?.into()].into_iter().chain(words).chain(jobs).collect()
             }
         })
     }
 
-    /// It, several times in a row, started by a helper that adds their CPU time.
+    /// It, several times in a row, started by an errand that adds their CPU time.
     pub(crate) fn timed(&self, times: usize, cgroup: Option<&Path>) -> Result<Command> {
         let mut command = Command::new(place::own()?);
-        command.args(["helper", "timed"]);
+        command.args(["errand", "timed"]);
         if let Some(cgroup) = cgroup {
             command.arg("--cgroup").arg(cgroup);
         }

@@ -36,7 +36,8 @@ fn a_rewritten_path_does_not_deceive() {
     let test = "a_rewritten_path_does_not_deceive";
     let Some(place) = Place::new(test) else { return };
     place.observe(&["file_open"], &["flip", "--count", "10000"]);
-    let file = |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
+    let file =
+        |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
     let opened: Vec<testkit::flip::Opened> = log::read(file("log")).expect("a log");
     let rows: Vec<Value> = log::read(file("rows")).expect("rows");
     assert_eq!(opened.len(), 10_000);
@@ -69,7 +70,8 @@ fn after_a_kill_it_runs_again_at_once() {
     let shell = child_of(killed.id());
     killed.kill().expect("our own child");
     killed.wait().expect("our own child");
-    let again = place.fathom().args(["observe", "-q", "--", "/bin/true"]).output().expect("it runs");
+    let again =
+        place.fathom().args(["observe", "-q", "--", "/bin/true"]).output().expect("it runs");
     assert!(again.status.success(), "{again:?}");
     // The workload lost its observer, not its life; it is ours, so we end it.
     if let Some(shell) = shell {
@@ -150,7 +152,8 @@ fn a_cgroup_may_go_while_it_is_watched() {
     fs::create_dir(&cgroup).expect("a cgroup of our own");
     let mut command = place.fathom();
     command.args(["observe", "-o", "json", "--for", "700ms", "--cgroup"]).arg(&cgroup);
-    let observer = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let observer =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     fs::remove_dir(&cgroup).expect("it is empty");
     let output = observer.wait_with_output().expect("our own child");
     // Gone before it was entered is an error that says so; gone after is the end of its rows.
@@ -162,12 +165,21 @@ fn a_cgroup_may_go_while_it_is_watched() {
 fn truth(test: &str, mix: &str, tables: &[&str]) {
     let Some(place) = Place::new(test) else { return };
     let operations = operations().to_string();
-    place.observe(tables, &["run", "--seed", "7", "--threads", "2", "--mix", mix, "--ops", &operations]);
-    let file = |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
+    place.observe(
+        tables,
+        &["run", "--seed", "7", "--threads", "2", "--mix", mix, "--ops", &operations],
+    );
+    let file =
+        |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
     let entries: Vec<LogEntry> = log::read(file("log")).expect("a log");
     let rows: Vec<Value> = log::read(file("rows")).expect("rows");
     let report = compare_with(&entries, &rows, &rung(&place));
-    println!("{test}: {} operations, {} rows, {} matched", entries.len(), rows.len(), report.matched);
+    println!(
+        "{test}: {} operations, {} rows, {} matched",
+        entries.len(),
+        rows.len(),
+        report.matched
+    );
     assert!(report.matched * 10 > entries.len() * 9, "too little was compared");
     assert!(Report::is_clean(&report), "{report}");
 }
@@ -178,7 +190,8 @@ fn rung(place: &Place) -> Rung {
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let hooks = report["capabilities"].as_array().expect("a list");
     let blind = hooks.iter().any(|hook| {
-        hook["state"] == "missing" && hook["what"].as_str().is_some_and(|it| it.contains("resolved"))
+        hook["state"] == "missing"
+            && hook["what"].as_str().is_some_and(|it| it.contains("resolved"))
     });
     let names: &[&str] = if blind {
         &["path_resolved", "path_differs", "new_path_resolved", "new_path_differs"]

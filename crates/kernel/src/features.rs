@@ -96,7 +96,8 @@ fn try_program(name: &str) -> Result<u32> {
         let value = value.to_ne_bytes();
         state.update(&place.to_ne_bytes(), &value, MapFlags::ANY).context("cannot write a map")?;
     }
-    let program = object.progs_mut().find(|program| program.name() == name).context("no program")?;
+    let program =
+        object.progs_mut().find(|program| program.name() == name).context("no program")?;
     let link = program.attach().context("refused at attach")?;
     drop(File::open("/dev/null"));
     let read = |place: u32| -> Result<u64> {

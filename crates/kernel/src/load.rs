@@ -148,11 +148,13 @@ impl Kernel {
         let begun = Instant::now();
         let mut open = ObjectBuilder::default().open_memory(SYSCALL)?;
         tell_number(&mut open, DISPATCHER)?;
-        let said = |_: &_| std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
+        let said =
+            |_: &_| std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
         let object = open.load();
         let object = object.map_err(|error| {
             let log = said(&error);
-            anyhow::Error::from(error).context(format!("the system call dispatcher does not load:\n{log}"))
+            anyhow::Error::from(error)
+                .context(format!("the system call dispatcher does not load:\n{log}"))
         })?;
         self.keep_shared(&object)?;
         self.objects.push(Loaded { name: "syscall", object, load_time: begun.elapsed() });

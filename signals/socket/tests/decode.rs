@@ -98,9 +98,11 @@ const UNIX: [u8; 3] = [1, 1, 0];
 
 #[test]
 fn a_connect_that_worked() {
-    let record = Record::new(CONNECT).ends(TCP, LOCAL | PEER).u64s(&[500]).i32s(&[0, 5, 0]).u16s(&[0, 0]);
+    let record =
+        Record::new(CONNECT).ends(TCP, LOCAL | PEER).u64s(&[500]).i32s(&[0, 5, 0]).u16s(&[0, 0]);
     let sink = record.decode().unwrap();
-    let columns = ["socket", "fd", "family", "protocol", "local_ip", "local_port", "peer_ip", "peer_port"];
+    let columns =
+        ["socket", "fd", "family", "protocol", "local_ip", "local_port", "peer_ip", "peer_port"];
     assert_eq!(
         values::<SocketConnect, 8>(&sink, columns),
         [
@@ -124,7 +126,8 @@ fn a_connect_that_worked() {
 #[test]
 fn results_become_errors() {
     let error = |result| {
-        let record = Record::new(CONNECT).ends(TCP, CALLER).u64s(&[0]).i32s(&[result, 5, 0]).u16s(&[0, 0]);
+        let record =
+            Record::new(CONNECT).ends(TCP, CALLER).u64s(&[0]).i32s(&[result, 5, 0]).u16s(&[0, 0]);
         let sink = record.decode().unwrap();
         let [error, source, peer] =
             values::<SocketConnect, 3>(&sink, ["error", "peer_source", "peer_ip"]);
@@ -140,7 +143,8 @@ fn results_become_errors() {
 #[test]
 fn a_failed_accept_has_no_descriptor() {
     let accept = |result, fd| {
-        let record = Record::new(ACCEPT).ends(TCP, LOCAL).u64s(&[0]).i32s(&[result, fd, 0]).u16s(&[0, 0]);
+        let record =
+            Record::new(ACCEPT).ends(TCP, LOCAL).u64s(&[0]).i32s(&[result, fd, 0]).u16s(&[0, 0]);
         let sink = record.decode().unwrap();
         let [fd, error] = values::<SocketAccept, 2>(&sink, ["fd", "error"]);
         (fd.number(), error.number())
@@ -193,7 +197,8 @@ fn the_first_datagram() {
 
 /// The end of a connection with this error, last state, role and first FIN.
 fn closed(what: [u8; 3], error: i32, old_state: u8, role: u8, first_fin: u8) -> Sink {
-    let record = Record::new(CLOSE).ends(what, LOCAL | PEER).u64s(&[TIME - 90, TIME - 9, 1, 2, 3, 4]);
+    let record =
+        Record::new(CLOSE).ends(what, LOCAL | PEER).u64s(&[TIME - 90, TIME - 9, 1, 2, 3, 4]);
     let record = record.i32s(&[7, 5, error, -1]).u16s(&[0]);
     record.bytes(&[old_state, role, first_fin, 0, 0, 0]).decode().unwrap()
 }
@@ -201,7 +206,8 @@ fn closed(what: [u8; 3], error: i32, old_state: u8, role: u8, first_fin: u8) -> 
 #[test]
 fn the_end_of_a_connection_is_a_change_of_state_too() {
     let sink = closed(TCP, 0, 9, 2, 2);
-    let [old, new, duration] = values::<SocketState, 3>(&sink, ["old_state", "new_state", "duration"]);
+    let [old, new, duration] =
+        values::<SocketState, 3>(&sink, ["old_state", "new_state", "duration"]);
     assert_eq!(
         [old, new, duration],
         [Value::Text(b"LAST_ACK"), Value::Text(b"CLOSE"), Value::Uint(9)]

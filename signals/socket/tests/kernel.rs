@@ -185,23 +185,17 @@ const CASES: &[Case] = &[
         act: "tcp4",
         rows: |_| one_connection("ipv4", "127.0.0.1", true),
     },
-    Case {
-        name: "tcp over ipv6",
-        act: "tcp6",
-        rows: |_| one_connection("ipv6", "::1", true),
-    },
+    Case { name: "tcp over ipv6", act: "tcp6", rows: |_| one_connection("ipv6", "::1", true) },
     Case {
         name: "ipv6 sockets that talk ipv4",
         act: "tcp_mapped",
-        rows: |_| {
-        one_connection("ipv6", "127.0.0.1", false)
-    },
+        rows: |_| one_connection("ipv6", "127.0.0.1", false),
     },
     Case {
         name: "a refused connection names its peer",
         act: "refused",
         rows: |_| {
-        "
+            "
         socket_bind     protocol=udp local_port={free_port}
         socket_state    socket=$client old_state=CLOSE new_state=SYN_SENT peer_ip=127.0.0.1 peer_port={free_port}
         socket_state    socket=$client old_state=SYN_SENT new_state=CLOSE peer_port={free_port} duration=#
@@ -209,43 +203,46 @@ const CASES: &[Case] = &[
         socket_connect  socket=$client protocol=tcp peer_ip=127.0.0.1 peer_port={free_port} peer_source=kernel error={error} latency=-
         "
         .into()
-    },
+        },
     },
     Case {
         name: "a reset is told from both sides",
         act: "reset",
         rows: |_| {
-        let ends = "
+            let ends = "
             socket_state    socket=$client old_state=ESTABLISHED new_state=CLOSE
             socket_close    socket=$client role=client closed_by=local error=- bytes_sent=0 bytes_received=0
             socket_state    socket=$server old_state=ESTABLISHED new_state=CLOSE
             socket_close    socket=$server role=server closed_by=reset error=104 bytes_sent=0 bytes_received=0
         ";
-        [LISTENS, CONNECTS, ends].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
-    },
+            [LISTENS, CONNECTS, ends]
+                .concat()
+                .replace("FAMILY", "ipv4")
+                .replace("=IP", "=127.0.0.1")
+        },
     },
     Case {
         name: "a connection in progress is followed",
         act: "nonblocking",
         rows: |_| {
-        let rest = "
+            let rest = "
             socket_connect  socket=$client fd={client_fd} peer_port={port} peer_source=kernel error=115 latency=-
             socket_close    socket=$client closed_by=local bytes_sent=0 bytes_received=0
             socket_close    socket=$server closed_by=remote bytes_sent=0 bytes_received=0
         ";
-        [LISTENS, CONNECTS, FINS, rest]
-            .concat()
-            .replace("FIRST", "client")
-            .replace("SECOND", "server")
-            .replace("FAMILY", "ipv4")
-            .replace("=IP", "=127.0.0.1")
-    },
+            [LISTENS, CONNECTS, FINS, rest]
+                .concat()
+                .replace("FIRST", "client")
+                .replace("SECOND", "server")
+                .replace("FAMILY", "ipv4")
+                .replace("=IP", "=127.0.0.1")
+        },
     },
     Case {
         name: "what fails early is told by the caller",
         act: "failures",
         rows: |_| {
-        let fails = "
+            let fails = "
             socket_bind     socket=$one fd={socket_fd} protocol=tcp local_ip=127.0.0.1 local_port={port} local_source=caller error={taken}
             socket_bind     socket=$one fd={socket_fd} local_ip=192.0.2.1 local_port=9 local_source=caller error={foreign}
             socket_connect  socket=$one fd={socket_fd} local_ip=- local_port=- peer_ip=255.255.255.255 peer_port=9 peer_source=caller error={broadcast} latency=-
@@ -253,14 +250,14 @@ const CASES: &[Case] = &[
             socket_connect  socket=$two family=unix protocol=unix_stream path=/nonexistent/socket peer_source=caller peer_ip=- error={no_path}
             socket_bind     socket=$two family=unix path=/nonexistent/socket local_source=caller error={no_folder}
         ";
-        [LISTENS, fails].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
-    },
+            [LISTENS, fails].concat().replace("FAMILY", "ipv4").replace("=IP", "=127.0.0.1")
+        },
     },
     Case {
         name: "connections that end before they are accepted",
         act: "before_accept",
         rows: |_| {
-        let rest = "
+            let rest = "
             socket_state    socket=$fin old_state=CLOSE new_state=SYN_SENT
             socket_state    socket=$fin old_state=SYN_SENT new_state=ESTABLISHED local_port={fin_port}
             socket_connect  socket=$fin local_port={fin_port} peer_port={port} error=-
@@ -278,19 +275,17 @@ const CASES: &[Case] = &[
             socket_accept   socket=$two fd={reset_fd} peer_port={reset_port} error=-
             socket_close    socket=$two role=server closed_by=reset error=104 bytes_sent=0 bytes_received=20 fd={reset_fd}
         ";
-        [LISTENS, rest]
-            .concat()
-            .replace("FAMILY", "ipv4")
-            .replace("=IP", "=127.0.0.1")
-            .replace("fd={listener_fd} ", "")
-    },
+            [LISTENS, rest]
+                .concat()
+                .replace("FAMILY", "ipv4")
+                .replace("=IP", "=127.0.0.1")
+                .replace("fd={listener_fd} ", "")
+        },
     },
     Case {
         name: "udp over ipv4",
         act: "udp4",
-        rows: |seen| {
-        exchanges(seen, "ipv4", "127.0.0.1", "127.0.0.1", "0.0.0.0")
-    },
+        rows: |seen| exchanges(seen, "ipv4", "127.0.0.1", "127.0.0.1", "0.0.0.0"),
     },
     Case {
         name: "udp over ipv6",
@@ -300,19 +295,17 @@ const CASES: &[Case] = &[
     Case {
         name: "udp of ipv6 sockets that talk ipv4",
         act: "udp_mapped",
-        rows: |seen| {
-        exchanges(seen, "ipv6", "127.0.0.1", "::", "::")
-    },
+        rows: |seen| exchanges(seen, "ipv6", "127.0.0.1", "::", "::"),
     },
     Case {
         name: "every way to send a datagram counts once",
         act: "udp_calls",
         rows: |seen| {
-        let closed_by = if seen.has("close of UDP sockets, IPv4") { "local" } else { "open" };
-        // Before 6.3 tracepoints alone do not see write(2) and read(2).
-        let (bytes, count) =
-            if seen.has("datagrams sent over IPv4") { ("150", "5") } else { ("110", "4") };
-        "
+            let closed_by = if seen.has("close of UDP sockets, IPv4") { "local" } else { "open" };
+            // Before 6.3 tracepoints alone do not see write(2) and read(2).
+            let (bytes, count) =
+                if seen.has("datagrams sent over IPv4") { ("150", "5") } else { ("110", "4") };
+            "
         socket_bind      local_port={port}
         socket_bind      local_port={client_port}
         socket_connect   local_port={client_port} peer_port={port}
@@ -325,13 +318,13 @@ const CASES: &[Case] = &[
         .replace("BYTES", bytes)
         .replace("COUNT", count)
         .replace("BY", closed_by)
-    },
+        },
     },
     Case {
         name: "unix sockets by path and by name",
         act: "unix",
         rows: |seen| {
-        let calls = "
+            let calls = "
         socket_bind      socket=$listener fd={listener_fd} family=unix protocol=unix_stream path={path} local_source=kernel local_ip=- local_port=- error=-
         socket_listen    socket=$listener fd={listener_fd} path={path} backlog=# error=-
         socket_connect   socket=$client fd={client_fd} protocol=unix_stream path={path} peer_source=kernel peer_ip=- error=- latency=-
@@ -339,15 +332,15 @@ const CASES: &[Case] = &[
         socket_bind      socket=$receiver protocol=unix_dgram path={name} error=-
         socket_connect   socket=$sender protocol=unix_dgram path={name} peer_source=kernel error=-
         ";
-        let closes = "
+            let closes = "
         socket_close     socket=$client role=client closed_by=local fd={client_fd} protocol=unix_stream path=- bytes_sent=- duration=#
         socket_close     socket=$server role=server fd={server_fd} path={path}
         socket_close     socket=$listener role=listener fd={listener_fd} path={path}
         socket_close     socket=$sender role=client protocol=unix_dgram path=-
         socket_close     socket=$receiver role=bound protocol=unix_dgram path={name}
         ";
-        if seen.has("close of unix sockets") { [calls, closes].concat() } else { calls.into() }
-    },
+            if seen.has("close of unix sockets") { [calls, closes].concat() } else { calls.into() }
+        },
     },
     Case {
         name: "calls on no socket are no events",
@@ -386,63 +379,5 @@ fn no_address_can_be_forged(seen: &Seen) {
         };
         let count = seen.rows.iter().filter(told).count();
         assert_eq!(count.to_string(), seen.said[reached]);
-    }
-}
-
-/// Prints the rows of one act, for whoever works on this: `SHOW=tcp4 cargo test … show`.
-#[test]
-#[ignore = "prints"]
-fn show() {
-    let act = std::env::var("SHOW").unwrap_or_else(|_| "tcp4".into());
-    let Some(watch) = Watch::load("show", &[]) else { return };
-    let stats = kernel::StatsGuard::enable().ok();
-    let seen = watch.observe(&act);
-    drop(stats);
-    for row in seen.rows.iter().take(100) {
-        println!("{row}");
-    }
-    println!("{:?}", seen.said);
-    for line in watch.cost() {
-        println!("{line}");
-    }
-}
-
-/// What a storm costs bare, loaded with the storm out of scope, and watched, in turns; by hand.
-#[test]
-#[ignore = "a measurement"]
-fn cost() {
-    let name = std::env::var("SHOW").unwrap_or("storm".into());
-    let rounds = 7;
-    let mut each = [const { Vec::new() }; 3];
-    let features = kernel::Features::probe();
-    for round in 0..rounds {
-        for state in 0..3 {
-            let state = (state + round) % 3;
-            let cgroup = kernel::Cgroup::create().unwrap();
-            let loaded = (state > 0).then(|| {
-                let signals = [&scope::SCOPE, &signal_socket::SOCKET];
-                let kernel =
-                    kernel::Kernel::load(&signals, &features, &Default::default()).unwrap();
-                let watched =
-                    if state == 1 { cgroup.path().join("other") } else { cgroup.path().into() };
-                std::fs::create_dir_all(&watched).unwrap();
-                scope::apply(&kernel, &[scope::Scope::Cgroup(watched)]).unwrap();
-                kernel
-            });
-            let mut ring = loaded.as_ref().map(|kernel| kernel::Ring::bulk(kernel, 0).unwrap());
-            let (_, said) = harness::act(&cgroup, &name, || {
-                if let Some(ring) = &mut ring {
-                    ring.drain(1_000_000, |bytes| {
-                        std::hint::black_box(bytes.len());
-                    });
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            });
-            each[state].push(said["each"].parse::<u64>().unwrap());
-        }
-    }
-    for (name, each) in ["bare", "out of scope", "watched"].iter().zip(&mut each) {
-        each.sort();
-        println!("{name}: median {} ns, least {} ns, all {each:?}", each[rounds / 2], each[0]);
     }
 }

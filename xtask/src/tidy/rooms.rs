@@ -99,13 +99,18 @@ fn find(folder: &str) -> Option<&'static Room> {
 
 fn breaks(room: &Room, folder: &str, dependency: &Dependency) -> Option<String> {
     let other = &dependency.folder;
-    if let Some((_, kind)) = WORKSHOP.iter().find(|(tool, _)| tool == other) {
+    // The benches are a workshop of their own: they run what testkit has.
+    let benches = folder == "crates/bench" && other == "crates/testkit";
+    if let Some((_, kind)) = WORKSHOP.iter().find(|(tool, _)| tool == other && !benches) {
         let word = if *kind == Kind::Dev { "dev" } else { "build" };
         return (dependency.kind != *kind)
             .then(|| format!("{other} may be a {word}-dependency only"));
     }
     // Tests may look down past the table, never up, and a crate's own tests may use itself.
     let target = find(other)?;
+    if benches {
+        return None;
+    }
     let fixture = FOR_TESTS.iter().any(|(from, to)| folder.starts_with(from) && to == other);
     if dependency.kind == Kind::Dev && (target.row < room.row || other == folder || fixture) {
         return None;

@@ -16,7 +16,12 @@ const DRAWERS: [&str; 10] = [
 ];
 
 /// Where code that the compiler cannot check may be.
-const UNSAFE_ROOMS: [&str; 2] = ["crates/kernel/", "crates/wire/"];
+const UNSAFE_ROOMS: [&str; 3] = [
+    "crates/kernel/",
+    "crates/wire/",
+    // A test's attacker: it rewrites an address while the kernel reads it, which safe Rust forbids.
+    "signals/socket/tests/kernel/act.rs",
+];
 
 /// Words of unfinished work, in code and in comments. Here they stand in strings, which do not count.
 const UNFINISHED_CODE: [&str; 3] = ["todo!", "unimplemented!", "#[ignore"];

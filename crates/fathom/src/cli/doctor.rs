@@ -243,14 +243,15 @@ fn text(report: &Report, verbose: bool) -> String {
     let _ = writeln!(out, "\nMechanisms");
     for mechanism in &report.mechanisms {
         let state = if mechanism.works { State::Available } else { State::Missing };
-        let _ = writeln!(out, "{} {:<8}{}", mark(state.name()), mechanism.name, reason(&mechanism.why));
+        let _ =
+            writeln!(out, "{} {:<8}{}", mark(state.name()), mechanism.name, reason(&mechanism.why));
     }
     hooks_text(&report.capabilities, &mut out);
     if verbose {
         let _ = writeln!(out, "\nPrograms");
         for Program { name, load_ms, verified_instructions, code_bytes, .. } in &report.programs {
             let _ = writeln!(
-        out,
+                out,
                 "  {name:<32} {verified_instructions:>8} verified {code_bytes:>7} B  object {load_ms:>6.1} ms"
             );
         }
@@ -259,7 +260,11 @@ fn text(report: &Report, verbose: bool) -> String {
             let _ = writeln!(out, "  {:<32} {:>10} B", map.name, map.bytes);
         }
         for refusal in &report.rejections {
-            let _ = writeln!(out, "\nRefused: {} of {}\n{}", refusal.program, refusal.signal, refusal.log);
+            let _ = writeln!(
+                out,
+                "\nRefused: {} of {}\n{}",
+                refusal.program, refusal.signal, refusal.log
+            );
         }
     }
     if let Some(failure) = &report.failure {

@@ -29,7 +29,13 @@ pub(crate) struct Arguments {
     #[arg(long = "for", value_name = "TIME", value_parser = super::observe::duration)]
     period: Option<Duration>,
     /// How to write the rows
-    #[arg(short = 'o', long = "format", value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(
+        short = 'o',
+        long = "format",
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
     format: Style,
     /// Write the rows to this file
     #[arg(long = "output", visible_alias = "to", value_name = "FILE")]

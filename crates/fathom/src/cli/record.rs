@@ -45,7 +45,13 @@ pub(crate) struct ReplayArguments {
     #[arg(value_name = "TABLE")]
     tables: Vec<String>,
     /// How to write the rows
-    #[arg(short = 'o', long = "format", value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(
+        short = 'o',
+        long = "format",
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
     format: Style,
     /// Write the rows to this file
     #[arg(long = "output", visible_alias = "to", value_name = "FILE")]

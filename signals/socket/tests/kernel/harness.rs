@@ -50,7 +50,8 @@ impl Watch {
     pub(crate) fn load(test: &str, mechanisms: &[&str]) -> Option<Watch> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let features = Features::probe();
-        let wanted = |feature: &&Feature| mechanisms.contains(&feature.name) || feature.name == "tp_btf";
+        let wanted =
+            |feature: &&Feature| mechanisms.contains(&feature.name) || feature.name == "tp_btf";
         let missing = features.list.iter().filter(wanted).find(|it| it.obstacle.is_some());
         if let Some(missing) = missing {
             not_run(test, missing.name, missing.obstacle.as_deref().unwrap_or_default());

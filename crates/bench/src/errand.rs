@@ -14,8 +14,8 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// The first word of a command line that is meant for a helper.
-pub(crate) const WORD: &str = "helper";
+/// The first word of a command line that is meant for an errand.
+pub(crate) const WORD: &str = "errand";
 
 #[derive(Debug, Parser)]
 struct Helper {
