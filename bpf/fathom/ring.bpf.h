@@ -14,6 +14,7 @@
 #include "record.h"
 
 #define RING_WORKERS 16
+#define WAKE_WINDOW 8192	/* bytes; records are far smaller on the whole */
 
 struct fathom_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -97,7 +98,8 @@ static __always_inline void submit(void *rings, struct record_header *record, __
 	record->size = size;
 	record->signal = fathom_signal;
 	record->spare = 0;
-	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= cfg->wake_at)
+	/* Once on the way up: a reader that is behind is awake already. */
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) - cfg->wake_at < WAKE_WINDOW)
 		wake = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(ring, record, size, wake))
 		count_fate(record->kind, FATE_RING_FULL);
