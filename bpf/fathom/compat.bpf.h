@@ -32,6 +32,23 @@ static __always_inline long read_user_string(void *to, __u32 size, const void *f
 	return 1;
 }
 
+/*
+ * Reads one field of a kernel object. Since 6.2 a pointer can be cast to its type and read by a
+ * plain load, which a bad address turns into 0; before, each read is a helper call.
+ */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+#define READ(TYPE, object, field)                                               \
+	({                                                                      \
+		struct TYPE *object_ = (struct TYPE *)(object);                 \
+                                                                                \
+		bpf_ksym_exists(bpf_rdonly_cast) ?                              \
+			((struct TYPE *)bpf_rdonly_cast(                        \
+				 object_, bpf_core_type_id_kernel(struct TYPE))) \
+				->field :                                       \
+			BPF_CORE_READ(object_, field);                          \
+	})
+
 /* An ia32 system call on x86-64: the numbers in the table are not ours. */
 #define TS_COMPAT 0x0002
 

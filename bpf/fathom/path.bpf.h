@@ -50,22 +50,22 @@ static __always_inline bool path_step(__u8 *tail, volatile struct scratch_walk *
 	}
 	if (dentry == walk->root) {
 		mount = real_mount(mnt);
-		above = BPF_CORE_READ(mount, mnt_parent);
+		above = READ(mount, mount, mnt_parent);
 		if (above == mount) {
 			walk->marks &= ~PATH_TRUNCATED;
 			/* No namespace, or an error pointer in its place: kernel-internal. */
-			if ((__u64)BPF_CORE_READ(mount, mnt_ns) + 4095 <= 4095)
+			if ((__u64)READ(mount, mount, mnt_ns) + 4095 <= 4095)
 				walk->marks |= PATH_UNREACHABLE;
 			return false;
 		}
-		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->dentry = READ(mount, mount, mnt_mountpoint);
 		mnt = mount_point_of(above);
 		walk->mnt = mnt;
-		walk->root = BPF_CORE_READ(mnt, mnt_root);
+		walk->root = READ(vfsmount, mnt, mnt_root);
 		return true;
 	}
-	parent = BPF_CORE_READ(dentry, d_parent);
-	name = BPF_CORE_READ(dentry, d_name.name);
+	parent = READ(dentry, dentry, d_parent);
+	name = READ(dentry, dentry, d_name.name);
 	if (end - walk->start > PATH_BYTES || end > SCRATCH_TAIL - PATH_NAME)
 		return false;
 	n = bpf_probe_read_kernel_str(tail + end, PATH_NAME, name);
@@ -92,9 +92,9 @@ static __always_inline __u32 path_names(__u8 *tail, volatile struct scratch_walk
 	walk->start = walk->end;
 	walk->dentry = dentry;
 	walk->mnt = mnt;
-	walk->root = BPF_CORE_READ(mnt, mnt_root);
+	walk->root = READ(vfsmount, mnt, mnt_root);
 	walk->marks = PATH_KNOWN | PATH_TRUNCATED;
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
+	if (!READ(dentry, dentry, d_hash.pprev) && READ(dentry, dentry, d_parent) != dentry)
 		walk->marks |= PATH_DELETED;
 	for (i = 0; i < PATH_DEPTH; i++)
 		if (!path_step(tail, walk))
@@ -142,10 +142,10 @@ static __always_inline struct file *current_file(int fd)
 
 	if (fd < 0)
 		return NULL;
-	table = BPF_CORE_READ(current_task(), files, fdt);
-	if ((__u32)fd >= BPF_CORE_READ(table, max_fds))
+	table = READ(files_struct, READ(task_struct, current_task(), files), fdt);
+	if ((__u32)fd >= READ(fdtable, table, max_fds))
 		return NULL;
-	files = BPF_CORE_READ(table, fd);
+	files = READ(fdtable, table, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	return file;
 }

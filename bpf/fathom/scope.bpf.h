@@ -37,9 +37,7 @@ struct {
 /* A task's start, which together with its pid names a process for good. */
 static __always_inline __u64 process_start(struct task_struct *task)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-
-	return BPF_CORE_READ(leader, start_boottime);
+	return READ(task_struct, READ(task_struct, task, group_leader), start_boottime);
 }
 
 static __always_inline __u64 task_cgroup(struct task_struct *task)

@@ -104,17 +104,17 @@ static __always_inline void base_names(struct scratch_value *s, int which, const
 /* The file that the call left behind. */
 static __always_inline void opened(struct scratch_value *s, struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = READ(file, file, f_inode);
 
 	s->record.path[0].resolved_length = path_names(s->tail, &s->walk,
-						       BPF_CORE_READ(file, f_path.dentry),
-						       BPF_CORE_READ(file, f_path.mnt));
+						       READ(file, file, f_path.dentry),
+						       READ(file, file, f_path.mnt));
 	s->record.path[0].resolved_marks = s->walk.marks;
 	s->record.path[0].base_at = s->walk.base_at;
-	s->record.inode = BPF_CORE_READ(inode, i_ino);
-	s->record.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	s->record.file_mode = BPF_CORE_READ(inode, i_mode);
-	s->record.created = !!(BPF_CORE_READ(file, f_mode) & FMODE_CREATED);
+	s->record.inode = READ(inode, inode, i_ino);
+	s->record.device = READ(super_block, READ(inode, inode, i_sb), s_dev);
+	s->record.file_mode = READ(inode, inode, i_mode);
+	s->record.created = !!(READ(file, file, f_mode) & FMODE_CREATED);
 }
 
 static __always_inline int finish(struct scratch_value *s, __u32 kind)
