@@ -168,17 +168,19 @@ impl Files {
             false => entry.with(columns.dir, (!absolute).then_some(start.as_slice())),
         };
         let resolved = found.as_ref().ok().map(|found| self.tree.found_path(found));
+        let full = if absolute { spelled.text.clone() } else { join(&start, &spelled.text) };
         match (resolved, done) {
             (Some(resolved), true) => {
-                let full =
-                    if absolute { spelled.text.clone() } else { join(&start, &spelled.text) };
                 let differs = differs(&full, &resolved);
                 entry.with(columns.differs, differs).with(columns.resolved, resolved)
             }
-            // A call that fails may fail before the kernel knows the file, never after it made
+            // A call that fails may fail before the kernel knows the file, or at the name itself
+            // where it is a link that a slash behind it would have followed; never after it made
             // one up.
             (Some(resolved), false) => {
-                entry.with(columns.resolved, Expect::one_of([Expect::Null, resolved.into()]))
+                let itself = [b"/", &clean(&full).join(&b'/')[..]].concat();
+                let told = [Expect::Null, resolved.into(), itself.into()];
+                entry.with(columns.resolved, Expect::one_of(told))
             }
             (None, _) => entry.with(columns.resolved, Expect::Null),
         }
@@ -227,6 +229,12 @@ const SECOND: PathColumns = PathColumns {
 /// Whether a path, cleaned of `.`, `..` and doubled slashes as text, names another file than the
 /// one it resolved to.
 fn differs(full: &[u8], resolved: &[u8]) -> bool {
+    clean(full)
+        != resolved.split(|&byte| byte == b'/').filter(|it| !it.is_empty()).collect::<Vec<_>>()
+}
+
+/// The names of a path without `.`, `..` and doubled slashes.
+fn clean(full: &[u8]) -> Vec<&[u8]> {
     let mut clean: Vec<&[u8]> = Vec::new();
     for part in full.split(|&byte| byte == b'/') {
         match part {
@@ -235,7 +243,7 @@ fn differs(full: &[u8], resolved: &[u8]) -> bool {
             part => clean.push(part),
         }
     }
-    clean != resolved.split(|&byte| byte == b'/').filter(|it| !it.is_empty()).collect::<Vec<_>>()
+    clean
 }
 
 fn depth(path: &[u8]) -> usize {
