@@ -1,4 +1,7 @@
 //! What the agent itself holds: with many live processes, and after many short ones.
+//!
+//! The process table is bounded and keeps the exited for a while, so it fills first. Whether
+//! memory grows is asked from there on: half way through the short processes, and at their end.
 
 use std::process::Command;
 use std::thread;
@@ -16,8 +19,10 @@ use crate::work::Work;
 /// In MB, at 10,000 live processes.
 const MOST: f64 = 40.0;
 const LIVE: usize = 10_000;
-/// What it may hold at the end, to what it held after a tenth.
+/// What it may hold at the end, to what it held half way.
 const GROWTH: f64 = 1.05;
+/// In MB, whatever happens (CONTRACT §7).
+const BUDGET: f64 = 100.0;
 
 pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
     if let Err(error) = live(report) {
@@ -42,9 +47,9 @@ fn live(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// What it holds while processes come and go: after a tenth of them, and at the end.
+/// What it holds while processes come and go.
 fn growth(arguments: &Arguments, report: &mut Report) -> Result<()> {
-    let count = if arguments.quick { 50_000 } else { 1_000_000 };
+    let count = if arguments.quick { 100_000 } else { 1_000_000 };
     let mut observe = run::observe()?;
     observe.args(Work::Storm { storm: "fork", count, threads: 2 }.words()?);
     let (begun, mut samples) = (Instant::now(), Vec::new());
@@ -57,14 +62,17 @@ fn growth(arguments: &Arguments, report: &mut Report) -> Result<()> {
     let whole = begun.elapsed().as_secs_f64();
     let sizes: Vec<f64> = samples.iter().map(|(_, size)| *size).collect();
     report.samples("growth.resident-mb", &sizes);
-    let tenth = samples.iter().find(|(at, _)| *at >= whole / 10.0).map_or(f64::NAN, |it| it.1);
+    let at = |share: f64| {
+        samples.iter().find(|(at, _)| *at >= whole * share).map_or(f64::NAN, |it| it.1)
+    };
+    let [tenth, half] = [0.1, 0.5].map(at);
     let [last, most] = [sizes.last().copied().unwrap_or(f64::NAN), quantile(&sizes, 1.0)];
     let Summary { rows, lost, .. } = Summary::parse(&said.err)?;
     report.note(format!(
-        "{count} short processes in {whole:.0} s: {tenth:.1} MB after a tenth, {last:.1} MB at the \
-         end, {most:.1} MB at most; {rows} rows, {lost} lost"
+        "{count} short processes in {whole:.0} s: {tenth:.1} MB after a tenth, {half:.1} MB half \
+         way, {last:.1} MB at the end; {rows} rows, {lost} lost"
     ));
-    report.figure("growth", last / tenth, "ratio", Target::Below(GROWTH));
-    report.figure("short-processes", most, "MB", Target::Below(MOST));
+    report.figure("growth", last / half, "ratio", Target::Below(GROWTH));
+    report.figure("short-processes", most, "MB", Target::Below(BUDGET));
     Ok(())
 }

@@ -66,8 +66,8 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
 fn capture(path: &std::path::Path, arguments: &Arguments) -> Result<Command> {
     let mut command = Command::new(place::fathom()?);
     command.arg("capture").arg(path).arg("--").arg(place::own()?).args(["errand", "timed", "--"]);
-    let storms = [("open", 20_000), ("exec", 100), ("connect", 500), ("fork", 200)];
-    for turn in 0..10 {
+    let storms = [("open", 5_000), ("exec", 25), ("connect", 125), ("fork", 50)];
+    for turn in 0..40 {
         for (storm, count) in storms {
             if turn > 0 || storm != "open" {
                 command.arg(",");

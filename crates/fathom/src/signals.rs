@@ -32,7 +32,7 @@ pub fn needed(tables: &[&'static Table]) -> Vec<&'static Signal> {
     let process: &'static Signal = &signal_process::PROCESS;
     let fills = |signal: &&'static Signal| {
         let asked_for = |table: &&Table| tables.iter().any(|it| std::ptr::eq(*it, *table));
-        !std::ptr::eq(*signal, process) && signal.tables.iter().any(|table| asked_for(table))
+        !std::ptr::eq(*signal, process) && signal.tables.iter().any(asked_for)
     };
     [process].into_iter().chain(SIGNALS.iter().copied().filter(fills)).collect()
 }

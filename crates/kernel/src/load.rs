@@ -356,7 +356,7 @@ fn culprit(signal: &'static Signal, log: &str, error: &str) -> Option<&'static s
 
 /// One line out of a long log: the verifier's last word before its statistics.
 fn summary(log: &str, error: &anyhow::Error) -> String {
-    let verdict = log.lines().filter(|line| {
+    let mut verdict = log.lines().filter(|line| {
         let line = line.trim();
         !line.is_empty()
             && !line.starts_with("libbpf:")
@@ -364,7 +364,7 @@ fn summary(log: &str, error: &anyhow::Error) -> String {
             && !line.starts_with("--")
     });
     let missing = log.lines().find(|line| line.contains("failed to find"));
-    let words = missing.or(verdict.last()).map(str::trim).unwrap_or_default();
+    let words = missing.or(verdict.next_back()).map(str::trim).unwrap_or_default();
     let words = words.trim_start_matches("libbpf: ");
     if words.is_empty() { format!("{error:#}") } else { words.to_string() }
 }

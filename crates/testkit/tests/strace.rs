@@ -91,7 +91,7 @@ fn everything_together_is_as_strace_saw_it() {
 
 /// Whether strace is missing; then that is noted.
 fn no_strace(test: &str) -> bool {
-    let missing = std::process::Command::new("strace").arg("-V").output().is_err();
+    let missing = Command::new("strace").arg("-V").output().is_err();
     if missing {
         testkit::watch::not_run(test, "strace is not installed");
     }
