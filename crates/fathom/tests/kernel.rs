@@ -43,7 +43,9 @@ fn connections_are_told_one_to_one() {
 fn a_rewritten_path_does_not_deceive() {
     let test = "a_rewritten_path_does_not_deceive";
     let Some(place) = Place::new(test) else { return };
-    place.observe(&["file_open"], &["flip", "--count", "10000"]);
+    if !place.observe(test, &["file_open"], &["flip", "--count", "10000"]) {
+        return;
+    }
     let file =
         |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
     let opened: Vec<testkit::flip::Opened> = log::read(file("log")).expect("a log");
@@ -173,10 +175,10 @@ fn a_cgroup_may_go_while_it_is_watched() {
 fn truth(test: &str, mix: &str, tables: &[&str], skipped: &[&str]) {
     let Some(place) = Place::new(test) else { return };
     let operations = operations().to_string();
-    place.observe(
-        tables,
-        &["run", "--seed", "7", "--threads", "2", "--mix", mix, "--ops", &operations],
-    );
+    let workload = ["run", "--seed", "7", "--threads", "2", "--mix", mix, "--ops", &operations];
+    if !place.observe(test, tables, &workload) {
+        return;
+    }
     let file =
         |name: &str| BufReader::new(fs::File::open(place.path(name)).expect("it was written"));
     let entries: Vec<LogEntry> = log::read(file("log")).expect("a log");
@@ -251,15 +253,26 @@ impl Place {
         Command::new(&self.fathom)
     }
 
-    /// Runs testkit under the agent; leaves `log` and `rows`.
-    fn observe(&self, tables: &[&str], workload: &[&str]) {
+    /// Runs testkit under the agent; leaves `log` and `rows`. False, with a note, where this kernel
+    /// lost records and the agent said so: then there is nothing to compare one to one.
+    fn observe(&self, test: &str, tables: &[&str], workload: &[&str]) -> bool {
         let mut command = self.fathom();
         command.arg("observe").args(tables).args(["-o", "json", "--to"]).arg(self.path("rows"));
         command.arg("--").arg(&self.testkit).args(workload).arg("--log").arg(self.path("log"));
         let output = command.output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
+        // Where system call tracepoints can be preempted (newer than 6.18), a program is not run
+        // for a task that comes upon it half-way on its CPU. It is counted; nothing else may be.
+        let losses: Vec<&str> =
+            said.lines().filter(|line| line.contains("fathom: lost ")).collect();
+        let known = |line: &&str| line.contains("program in kernel: recursion");
+        if !losses.is_empty() && losses.iter().all(known) {
+            not_run(test, &format!("this kernel preempts tracing programs: {}", losses[0]));
+            return false;
+        }
         assert!(said.contains("nothing lost"), "{said}");
+        true
     }
 }
 
