@@ -44,7 +44,7 @@ pub(crate) enum Target {
 
 /// A slow reader makes the workers wait, and then the rings fill: the loss is counted there, with
 /// its table. A queue this long only takes up bursts.
-const QUEUE: Capacity = Capacity { rows: 16_384, batches: 1_024 };
+const QUEUE: Capacity = Capacity { rows: 32_768, batches: 2_048 };
 /// How many rows are put in the order of time together.
 const TOGETHER: usize = 4_096;
 
