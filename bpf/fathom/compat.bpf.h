@@ -49,6 +49,58 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 			BPF_CORE_READ(object_, field);                          \
 	})
 
+/* What the loader tells an object before it is loaded. */
+struct fathom_told {
+	__u32 signal;	/* the number that it gave to this object's signal */
+	__u32 classic;	/* programs on BTF tracepoints were made programs on classic ones */
+};
+
+const volatile struct fathom_told fathom_told SEC(".rodata.fathom");
+
+/*
+ * Between hold() and let_go() no other task runs on this CPU. Trampolines, and since 7.0 BTF
+ * tracepoints, let a task be preempted half-way through a program; whatever comes upon the same
+ * program there is not told it, and what it shares with others by CPU is not its own. Before 6.10
+ * there is no such call, and programs have to look whether what they share is theirs.
+ */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+static __always_inline void hold(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_disable();
+}
+
+static __always_inline void let_go(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_enable))
+		bpf_preempt_enable();
+}
+
+/*
+ * The same without interrupts either, since 6.14: for programs that are called in softirq, too,
+ * which would otherwise come upon themselves. FLAGS is a variable of the caller's.
+ */
+extern void bpf_local_irq_save(unsigned long *flags) __ksym __weak;
+extern void bpf_local_irq_restore(unsigned long *flags) __ksym __weak;
+
+static __always_inline void hold_interrupts(unsigned long *flags)
+{
+	if (bpf_ksym_exists(bpf_local_irq_save))
+		bpf_local_irq_save(flags);
+	else
+		hold();
+}
+
+static __always_inline void let_interrupts_go(unsigned long *flags)
+{
+	if (bpf_ksym_exists(bpf_local_irq_restore))
+		bpf_local_irq_restore(flags);
+	else
+		let_go();
+}
+
 /* An ia32 system call on x86-64: the numbers in the table are not ours. */
 #define TS_COMPAT 0x0002
 

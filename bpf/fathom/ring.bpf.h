@@ -58,9 +58,6 @@ struct {
 	__type(value, struct fathom_config);
 } fathom_config SEC(".maps");
 
-/* The number that the loader gave to this object's signal. */
-const volatile __u32 fathom_signal SEC(".rodata.fathom");
-
 static __always_inline struct fathom_config *agent_config(void)
 {
 	__u32 zero = 0;
@@ -70,7 +67,7 @@ static __always_inline struct fathom_config *agent_config(void)
 
 static __always_inline void count_fate(__u32 kind, enum record_fate fate)
 {
-	__u32 place = (fathom_signal * RECORD_KINDS + kind) * FATE_COUNT + fate;
+	__u32 place = (fathom_told.signal * RECORD_KINDS + kind) * FATE_COUNT + fate;
 	__u64 *count = bpf_map_lookup_elem(&fathom_fates, &place);
 
 	if (count)
@@ -96,7 +93,7 @@ static __always_inline void submit(void *rings, struct record_header *record, __
 	if (!ring)
 		return;
 	record->size = size;
-	record->signal = fathom_signal;
+	record->signal = fathom_told.signal;
 	record->spare = 0;
 	/* Once on the way up: a reader that is behind is awake already. */
 	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) - cfg->wake_at < WAKE_WINDOW)

@@ -42,7 +42,9 @@ static __always_inline __u64 process_start(struct task_struct *task)
 
 static __always_inline __u64 task_cgroup(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	struct cgroup *cgroup = READ(css_set, READ(task_struct, task, cgroups), dfl_cgrp);
+
+	return READ(kernfs_node, READ(cgroup, cgroup, kn), id);
 }
 
 static __always_inline bool scope_has(struct fathom_config *cfg, __u32 tgid, __u64 start,

@@ -3,6 +3,7 @@
  * Keeps the scope as cgroups and processes come: in the kernel, at the moment they are made, so
  * that a newcomer is in scope before its first instruction.
  */
+#include "fathom/hook.bpf.h"
 #include "fathom/scope.bpf.h"
 
 #define ANCESTOR_DEPTH 64
@@ -67,10 +68,18 @@ static __always_inline void pid_enter(struct task_struct *task)
 
 /* Before the child runs. Attached before any signal, so signals find the child in scope. */
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(scope_process_made, struct task_struct *parent, struct task_struct *child)
+int scope_process_made(__u64 *ctx)
 {
-	if (BPF_CORE_READ(child, pid) == BPF_CORE_READ(child, tgid) && pid_known(parent))
+	struct task_struct *child;
+
+	if (!pid_known(current_task()))
+		return 0;
+	child = forked_child(ctx);
+	if (!child)
+		return 0;
+	if (READ(task_struct, child, pid) == READ(task_struct, child, tgid))
 		pid_enter(child);
+	forked_child_done(child);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * process. A kernel may refuse a program type, accept it and never call it (LSM programs where
  * `bpf` is not among the active LSMs), or lack it.
  */
-#include "fathom/compat.bpf.h"
+#include "fathom/hook.bpf.h"
 
 /* Who asks: its pid and pid namespace, as it knows them itself, which may be a container's. */
 enum probe_place {
@@ -12,7 +12,8 @@ enum probe_place {
 	PROBE_NAMESPACE = 1,
 	PROBE_HITS = 2,
 	PROBE_TGID = 3,		/* what the node calls it */
-	PROBE_PLACES = 4,
+	PROBE_PREEMPTED = 4,	/* whether the program could have been preempted */
+	PROBE_PLACES = 5,
 };
 
 struct {
@@ -57,9 +58,32 @@ int BPF_PROG(probe_fentry)
 	return probe_ran();
 }
 
+/*
+ * Up to 6.18 preemption is off on a BTF tracepoint; since 7.0 only migration is, where the kernel can
+ * preempt itself at all.
+ */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(probe_tp_btf)
 {
+	struct task_struct *task = current_task();
+	__u64 *preempted = place(PROBE_PREEMPTED);
+
+	if (preempted && bpf_core_field_exists(task->migration_disabled))
+		*preempted = BPF_CORE_READ(task, migration_disabled);
+	return probe_ran();
+}
+
+/* With what our programs need there: a task by its number, which came with 6.12. */
+SEC("tracepoint/raw_syscalls/sys_exit")
+int probe_tracepoint(void *ctx)
+{
+	struct task_struct *task = NULL;
+
+	if (bpf_ksym_exists(bpf_task_from_pid))
+		task = bpf_task_from_pid((__u32)bpf_get_current_pid_tgid());
+	if (!task)
+		return 0;
+	bpf_task_release(task);
 	return probe_ran();
 }
 

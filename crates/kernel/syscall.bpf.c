@@ -4,6 +4,7 @@
  * the loader entered for the call's number, so a call that nobody wants costs one array look-up,
  * and a signal more costs nothing.
  */
+#include "fathom/hook.bpf.h"
 #include "fathom/scope.bpf.h"
 
 #define SYSCALLS 512
@@ -56,9 +57,9 @@ static __always_inline void count_compat(unsigned long number)
 
 /* At the end, not the start: the result is known, and what the kernel made of the arguments. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
+int syscall_exit(__u64 *ctx)
 {
-	unsigned long number = regs->orig_ax;
+	unsigned long number = call_registers(ctx)->orig_ax;
 
 	if (number >= SYSCALLS)
 		return 0;

@@ -8,6 +8,7 @@
  * it comes from kernel objects only: from the opened file itself, or, for what leaves no file
  * behind, from a hook inside the call (resolve.bpf.h) that stashes it until the end.
  */
+#include "fathom/hook.bpf.h"
 #include "fathom/path.bpf.h"
 #include "fathom/scope.bpf.h"
 #include "wire.h"
@@ -83,13 +84,15 @@ static __always_inline bool base_of(int directory, struct path *base)
 	struct file *file;
 
 	if (directory == AT_FDCWD) {
-		base->dentry = BPF_CORE_READ(current_task(), fs, pwd.dentry);
-		base->mnt = BPF_CORE_READ(current_task(), fs, pwd.mnt);
+		struct fs_struct *fs = READ(task_struct, current_task(), fs);
+
+		base->dentry = READ(fs_struct, fs, pwd.dentry);
+		base->mnt = READ(fs_struct, fs, pwd.mnt);
 		return true;
 	}
 	file = current_file(directory);
-	base->dentry = BPF_CORE_READ(file, f_path.dentry);
-	base->mnt = BPF_CORE_READ(file, f_path.mnt);
+	base->dentry = READ(file, file, f_path.dentry);
+	base->mnt = READ(file, file, f_path.mnt);
 	return file && base->dentry;
 }
 
@@ -160,7 +163,7 @@ static __always_inline void open_arguments(struct pt_regs *regs, struct operatio
 
 /* open, creat, openat, openat2: the new descriptor leads to the very file that was opened. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(file_open, struct pt_regs *regs, long result)
+int CALL_END(file_open, struct pt_regs *regs, long result)
 {
 	struct operation op = { .directory = { AT_FDCWD, AT_FDCWD }, .fd = -1 };
 	struct scratch_value *s = open_scratch();
@@ -250,7 +253,7 @@ at:
 
 /* Calls with one path that leave no file behind. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(file_change, struct pt_regs *regs, long result)
+int CALL_END(file_change, struct pt_regs *regs, long result)
 {
 	struct operation op = { .directory = { AT_FDCWD, AT_FDCWD }, .fd = -1 };
 	struct scratch_value *s = change_scratch();
@@ -318,7 +321,7 @@ at:
 
 /* Calls with two paths. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(file_pair, struct pt_regs *regs, long result)
+int CALL_END(file_pair, struct pt_regs *regs, long result)
 {
 	struct operation op = { .directory = { AT_FDCWD, AT_FDCWD }, .fd = -1 };
 	struct scratch_value *s = pair_scratch();
@@ -345,7 +348,7 @@ int BPF_PROG(file_pair, struct pt_regs *regs, long result)
 
 /* Calls on an open file: the kernel's own path is all there is. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(file_handle, struct pt_regs *regs, long result)
+int CALL_END(file_handle, struct pt_regs *regs, long result)
 {
 	struct operation op = { .fd = ARG1(regs) };
 	struct scratch_value *s = handle_scratch();
@@ -378,7 +381,7 @@ int BPF_PROG(file_handle, struct pt_regs *regs, long result)
 
 /* An exec opens its file without a system call of its own. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(file_exec, struct task_struct *task, pid_t old_tid, struct linux_binprm *bprm)
+int file_exec(__u64 *ctx)
 {
 	struct operation op = { .fd = -1 };
 	struct scratch_value *s = exec_scratch();
@@ -387,12 +390,11 @@ int BPF_PROG(file_exec, struct task_struct *task, pid_t old_tid, struct linux_bi
 	if (!s || !scope_current(&s->record.header))
 		return 0;
 	begin(s, &op, 0);
-	s->record.path[0].given_length = kernel_string(s->tail, &s->walk,
-						       BPF_CORE_READ(bprm, filename));
+	s->record.path[0].given_length = kernel_string(s->tail, &s->walk, exec_filename(ctx));
 	base_of(AT_FDCWD, &base);
 	s->walk.base_dentry = base.dentry;
 	s->walk.base_mnt = base.mnt;
-	opened(s, BPF_CORE_READ(bprm, file));
+	opened(s, READ(mm_struct, READ(task_struct, current_task(), mm), exe_file));
 	if (!(s->record.path[0].resolved_marks & PATH_HAS_BASE) && s->tail[0] != '/')
 		base_names(s, 0, &base);
 	return finish(s, FILE_EXEC);

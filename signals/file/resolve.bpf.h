@@ -15,8 +15,9 @@ struct file_stash {
 	__u8 names[STASH_BYTES];
 };
 
-/* Its own buffer: the hooks run inside the call, long before its end. */
+/* Its own buffer: the hooks run inside the call, long before its end. All of them share it. */
 struct stash_scratch_value {
+	__u64 taken_by;		/* the thread that builds something here, which may be preempted; or 0 */
 	struct scratch_walk walk;
 	struct file_stash_record record;
 	__u8 tail[SCRATCH_TAIL];
@@ -48,6 +49,13 @@ static __always_inline struct stash_scratch_value *stash_begin(__u32 kind)
 	s = bpf_map_lookup_elem(&stash_scratch_map, &zero);
 	if (!s)
 		return NULL;
+	hold();
+	if (s->taken_by) {
+		let_go();
+		count_fate(kind, FATE_TABLE_FULL);
+		return NULL;
+	}
+	s->taken_by = bpf_get_current_pid_tgid();
 	s->walk.end = 0;
 	s->walk.base_dentry = NULL;
 	s->record.kind = kind;
@@ -73,6 +81,8 @@ static __always_inline void stash_end(struct stash_scratch_value *s, __u32 kind)
 		s->record.length[0] = s->record.length[1] = s->record.marks[0] = s->record.marks[1] = 0;
 	if (bpf_map_update_elem(&file_stashes, &thread, &s->record, BPF_ANY))
 		count_fate(kind, FATE_TABLE_FULL);
+	s->taken_by = 0;
+	let_go();
 }
 
 /* One existing path, or a name in a directory: the walk is the same. */

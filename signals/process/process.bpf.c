@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The life of processes: fork, exec, failed exec, exit, and those that were there before us. */
+#include "fathom/hook.bpf.h"
 #include "fathom/path.bpf.h"
 #include "fathom/scope.bpf.h"
 #include "fathom/scratch.bpf.h"
@@ -40,99 +41,87 @@ struct {
 	__type(value, __u32);
 } process_exited SEC(".maps");
 
-static __always_inline __u32 device(dev_t dev)
+/* A task's number and namespace where it is innermost: the last of a flexible array. */
+static __always_inline struct upid *innermost(struct task_struct *task)
 {
-	return dev;	/* the kernel's own form: major << 20 | minor */
+	struct pid *pid = READ(task_struct, task, thread_pid);
+
+	return (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	       READ(pid, pid, level) * bpf_core_type_size(struct upid);
 }
 
-/* The pid in the innermost pid namespace. */
 static __always_inline __u32 own_pid(struct task_struct *task)
 {
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	unsigned int level = BPF_CORE_READ(pid, level);
-	struct upid upid = {};
-
-	bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid +
-			      bpf_core_field_offset(struct pid, numbers) +
-			      level * bpf_core_type_size(struct upid));
-	return upid.nr;
+	return READ(upid, innermost(task), nr);
 }
 
-static __always_inline __u32 session_of(struct task_struct *task)
+static __always_inline __u32 tty_of(struct signal_struct *signal)
 {
-	struct pid *session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID]);
-
-	return BPF_CORE_READ(session, numbers[0].nr);
-}
-
-static __always_inline __u32 tty_of(struct task_struct *task)
-{
-	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
-	int major, minor, index;
+	struct tty_struct *tty = READ(signal_struct, signal, tty);
+	struct tty_driver *driver;
+	int minor;
 
 	if (!tty)
 		return 0;
-	major = BPF_CORE_READ(tty, driver, major);
-	minor = BPF_CORE_READ(tty, driver, minor_start);
-	index = BPF_CORE_READ(tty, index);
-	return major << 20 | (minor + index);
+	driver = READ(tty_struct, tty, driver);
+	minor = READ(tty_driver, driver, minor_start) + READ(tty_struct, tty, index);
+	return READ(tty_driver, driver, major) << 20 | minor;
 }
 
 static __always_inline void namespaces(struct task_struct *task, struct process_facts_record *facts)
 {
-	struct nsproxy *all = BPF_CORE_READ(task, nsproxy);
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	struct upid upid = {};
+	struct nsproxy *all = READ(task_struct, task, nsproxy);
 
-	facts->ns_mnt = BPF_CORE_READ(all, mnt_ns, ns.inum);
-	facts->ns_net = BPF_CORE_READ(all, net_ns, ns.inum);
-	facts->ns_uts = BPF_CORE_READ(all, uts_ns, ns.inum);
-	facts->ns_ipc = BPF_CORE_READ(all, ipc_ns, ns.inum);
-	facts->ns_cgroup = BPF_CORE_READ(all, cgroup_ns, ns.inum);
+	facts->ns_mnt = READ(mnt_namespace, READ(nsproxy, all, mnt_ns), ns.inum);
+	facts->ns_net = READ(net, READ(nsproxy, all, net_ns), ns.inum);
+	facts->ns_uts = READ(uts_namespace, READ(nsproxy, all, uts_ns), ns.inum);
+	facts->ns_ipc = READ(ipc_namespace, READ(nsproxy, all, ipc_ns), ns.inum);
+	facts->ns_cgroup = READ(cgroup_namespace, READ(nsproxy, all, cgroup_ns), ns.inum);
 	facts->ns_time = 0;
 	if (bpf_core_field_exists(all->time_ns))
-		facts->ns_time = BPF_CORE_READ(all, time_ns, ns.inum);
-	facts->ns_user = BPF_CORE_READ(task, cred, user_ns, ns.inum);
+		facts->ns_time = READ(time_namespace, READ(nsproxy, all, time_ns), ns.inum);
 	/* Not nsproxy's: that one is where children will live. */
-	bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid +
-			      bpf_core_field_offset(struct pid, numbers) +
-			      BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid));
-	facts->ns_pid = BPF_CORE_READ(upid.ns, ns.inum);
+	facts->ns_pid = READ(pid_namespace, READ(upid, innermost(task), ns), ns.inum);
 }
 
 /* 6.3 made the two words of a capability set one number; both are 64 bits in place. */
-static __always_inline __u64 capabilities(const kernel_cap_t *set)
-{
-	__u64 bits = 0;
-
-	bpf_probe_read_kernel(&bits, sizeof(bits), set);
-	return bits;
-}
+#define CAPABILITIES(cred, set)                                                \
+	({                                                                      \
+		__u64 bits_ = 0;                                                \
+                                                                                \
+		if (bpf_core_field_exists((cred)->set.val))                     \
+			bits_ = READ(cred, cred, set.val);                      \
+		else                                                            \
+			bpf_probe_read_kernel(&bits_, sizeof(bits_), &(cred)->set); \
+		bits_;                                                          \
+	})
 
 static __always_inline void credentials(struct task_struct *task, struct process_facts_record *facts)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
+	const struct cred *cred = READ(task_struct, task, cred);
 
-	facts->uid = BPF_CORE_READ(cred, uid.val);
-	facts->gid = BPF_CORE_READ(cred, gid.val);
-	facts->euid = BPF_CORE_READ(cred, euid.val);
-	facts->egid = BPF_CORE_READ(cred, egid.val);
-	facts->cap_permitted = capabilities(&cred->cap_permitted);
-	facts->cap_effective = capabilities(&cred->cap_effective);
-	facts->cap_inheritable = capabilities(&cred->cap_inheritable);
-	facts->loginuid = BPF_CORE_READ(task, loginuid.val);
+	facts->uid = READ(cred, cred, uid.val);
+	facts->gid = READ(cred, cred, gid.val);
+	facts->euid = READ(cred, cred, euid.val);
+	facts->egid = READ(cred, cred, egid.val);
+	facts->cap_permitted = CAPABILITIES(cred, cap_permitted);
+	facts->cap_effective = CAPABILITIES(cred, cap_effective);
+	facts->cap_inheritable = CAPABILITIES(cred, cap_inheritable);
+	facts->loginuid = READ(task_struct, task, loginuid.val);
+	facts->ns_user = READ(user_namespace, READ(cred, cred, user_ns), ns.inum);
 }
 
 /* All but the executable. */
 static __always_inline void describe(struct task_struct *task, struct process_facts_record *facts)
 {
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct task_struct *parent = READ(task_struct, task, real_parent);
+	struct signal_struct *signal = READ(task_struct, task, signal);
 
-	facts->parent_tgid = BPF_CORE_READ(parent, tgid);
+	facts->parent_tgid = READ(task_struct, parent, tgid);
 	facts->parent_start = process_start(parent);
-	facts->vpid = own_pid(BPF_CORE_READ(task, group_leader));
-	facts->session = session_of(task);
-	facts->tty = tty_of(task);
+	facts->vpid = own_pid(READ(task_struct, task, group_leader));
+	facts->session = READ(pid, READ(signal_struct, signal, pids[PIDTYPE_SID]), numbers[0].nr);
+	facts->tty = tty_of(signal);
 	credentials(task, facts);
 	namespaces(task, facts);
 }
@@ -141,11 +130,11 @@ static __always_inline void describe(struct task_struct *task, struct process_fa
  * An overlay's inode is followed in memory by the dentry of its upper file, if it has one: the
  * struct itself is a module's, whose types the kernel's BTF may lack.
  */
-static __always_inline bool upper_layer(struct inode *inode)
+static __always_inline bool upper_layer(struct inode *inode, struct super_block *filesystem)
 {
 	struct dentry *upper = NULL;
 
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+	if (READ(super_block, filesystem, s_magic) != OVERLAYFS_SUPER_MAGIC)
 		return false;
 	bpf_probe_read_kernel(&upper, sizeof(upper),
 			      (void *)inode + bpf_core_type_size(struct inode));
@@ -154,13 +143,14 @@ static __always_inline bool upper_layer(struct inode *inode)
 
 static __always_inline void executable(struct file *file, struct process_exec_record *record)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = READ(file, file, f_inode);
+	struct super_block *filesystem = READ(inode, inode, i_sb);
 
-	record->facts.exe_inode = BPF_CORE_READ(inode, i_ino);
-	record->facts.exe_device = device(BPF_CORE_READ(inode, i_sb, s_dev));
-	record->facts.exe_mode = BPF_CORE_READ(inode, i_mode);
-	record->facts.exe_links = BPF_CORE_READ(inode, i_nlink);
-	if (upper_layer(inode))
+	record->facts.exe_inode = READ(inode, inode, i_ino);
+	record->facts.exe_device = READ(super_block, filesystem, s_dev);	/* major << 20 | minor */
+	record->facts.exe_mode = READ(inode, inode, i_mode);
+	record->facts.exe_links = READ(inode, inode, i_nlink);
+	if (upper_layer(inode, filesystem))
 		record->marks |= PROCESS_OVERLAY_UPPER;
 }
 
@@ -168,25 +158,28 @@ static __always_inline void executable(struct file *file, struct process_exec_re
 static __always_inline void places(struct task_struct *task, struct file *file,
 				   struct scratch_value *s)
 {
+	struct fs_struct *fs = READ(task_struct, task, fs);
+
 	s->walk.end = 0;
 	s->walk.base_dentry = NULL;
 	s->record.exe_marks = s->record.exe_length = 0;
 	if (file) {
 		s->record.exe_length = path_names(s->tail, &s->walk,
-						  BPF_CORE_READ(file, f_path.dentry),
-						  BPF_CORE_READ(file, f_path.mnt));
+						  READ(file, file, f_path.dentry),
+						  READ(file, file, f_path.mnt));
 		s->record.exe_marks = s->walk.marks;
 	}
-	s->record.cwd_length = path_names(s->tail, &s->walk, BPF_CORE_READ(task, fs, pwd.dentry),
-					  BPF_CORE_READ(task, fs, pwd.mnt));
+	s->record.cwd_length = path_names(s->tail, &s->walk, READ(fs_struct, fs, pwd.dentry),
+					  READ(fs_struct, fs, pwd.mnt));
 	s->record.cwd_marks = s->walk.marks;
 }
 
 /* The argument vector as the kernel laid it down; nobody has run in this memory yet. */
 static __always_inline void new_args(struct task_struct *task, struct scratch_value *s)
 {
-	unsigned long start = BPF_CORE_READ(task, mm, arg_start);
-	__u64 length = BPF_CORE_READ(task, mm, arg_end) - start;
+	struct mm_struct *mm = READ(task_struct, task, mm);
+	unsigned long start = READ(mm_struct, mm, arg_start);
+	__u64 length = READ(mm_struct, mm, arg_end) - start;
 	__u32 end = ((volatile struct scratch_walk *)&s->walk)->end;
 
 	s->record.args_length = 0;
@@ -220,32 +213,42 @@ static __always_inline void send_exec(struct scratch_value *s)
 		submit(&fathom_facts, &s->record.header, size);
 }
 
-/*
- * After copy_process() and before the child runs: its cgroup and namespaces are final, and
- * whoever follows processes knows it before its first instruction.
- */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void forked(struct task_struct *child)
 {
 	struct process_fork_record record = {};
 	struct task_struct *real_parent;
 	struct fathom_config *cfg = agent_config();
-	__u32 tgid = BPF_CORE_READ(child, tgid);
+	__u32 tgid = READ(task_struct, child, tgid);
 
-	if (!cfg || BPF_CORE_READ(child, pid) != (int)tgid)
-		return 0;	/* a thread: no process came to be */
+	if (!cfg || READ(task_struct, child, pid) != (int)tgid)
+		return;	/* a thread: no process came to be */
 	record.header.tgid = record.header.tid = tgid;
 	record.header.start = process_start(child);
 	record.header.cgroup = task_cgroup(child);
 	if (!scope_has(cfg, tgid, record.header.start, record.header.cgroup))
-		return 0;
-	real_parent = BPF_CORE_READ(child, real_parent);
-	record.parent_tgid = BPF_CORE_READ(real_parent, tgid);
+		return;
+	real_parent = READ(task_struct, child, real_parent);
+	record.parent_tgid = READ(task_struct, real_parent, tgid);
 	record.parent_start = process_start(real_parent);
 	record.vpid = own_pid(child);
 	head_finish(&record.header, PROCESS_FORK);
 	BPF_CORE_READ_STR_INTO(&record.header.comm, child, comm);
 	submit(&fathom_facts, &record.header, sizeof(record));
+}
+
+/*
+ * After copy_process() and before the child runs: its cgroup and namespaces are final, and
+ * whoever follows processes knows it before its first instruction.
+ */
+SEC("tp_btf/sched_process_fork")
+int process_fork(__u64 *ctx)
+{
+	struct task_struct *child = forked_child(ctx);
+
+	if (!child)
+		return 0;
+	forked(child);
+	forked_child_done(child);
 	return 0;
 }
 
@@ -290,19 +293,22 @@ int BPF_KPROBE(process_exec_began_kprobe)
  * the kernel's own and cannot have been rewritten.
  */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_exec, struct task_struct *task, pid_t old_tid, struct linux_binprm *bprm)
+int process_exec(__u64 *ctx)
 {
+	struct task_struct *task = current_task();
 	struct scratch_value *s = exec_scratch();
-	__u32 tid = old_tid;
+	__u32 tid = exec_caller(ctx);
+	struct file *file;
 	__u64 *began;
 
 	if (!s || !scope_current(&s->record.header))
 		return 0;
 	s->record.marks = s->record.error = 0;
 	describe(task, &s->record.facts);
-	executable(BPF_CORE_READ(bprm, file), &s->record);
-	places(task, BPF_CORE_READ(bprm, file), s);
-	s->record.given_length = kernel_string(s->tail, &s->walk, BPF_CORE_READ(bprm, filename));
+	file = READ(mm_struct, READ(task_struct, task, mm), exe_file);
+	executable(file, &s->record);
+	places(task, file, s);
+	s->record.given_length = kernel_string(s->tail, &s->walk, exec_filename(ctx));
 	new_args(task, s);
 	head_finish(&s->record.header, PROCESS_EXEC);
 	began = bpf_map_lookup_elem(&process_exec_began, &tid);
@@ -361,7 +367,7 @@ static __always_inline void user_args(struct scratch_value *s, const char *const
  * read; a thread of it may have rewritten them meanwhile.
  */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(process_exec_failed, struct pt_regs *regs, long result)
+int CALL_END(process_exec_failed, struct pt_regs *regs, long result)
 {
 	struct scratch_value *s = failed_scratch();
 	struct task_struct *task = current_task();
@@ -384,41 +390,43 @@ int BPF_PROG(process_exec_failed, struct pt_regs *regs, long result)
 }
 
 /* Whether this thread is the one to report its process's end, and no other did. */
-static __always_inline bool last_thread(struct task_struct *task, __u64 start)
+static __always_inline bool last_thread(struct signal_struct *signal, __u64 start)
 {
 	__u32 one = 1;
 
-	if (BPF_CORE_READ(task, signal, live.counter))
+	if (READ(signal_struct, signal, live.counter))
 		return false;
 	/* Alone by now: the others have passed here, and one of them may have reported. */
-	if (BPF_CORE_READ(task, signal, nr_threads) <= 1)
+	if (READ(signal_struct, signal, nr_threads) <= 1)
 		return !bpf_map_lookup_elem(&process_exited, &start);
 	return !bpf_map_update_elem(&process_exited, &start, &one, BPF_NOEXIST);
 }
 
 /* What wait(2) will say: the group's code if the group was ended as one, else the leader's. */
-static __always_inline __u32 exit_status(struct task_struct *task)
+static __always_inline __u32 exit_status(struct task_struct *task, struct signal_struct *signal)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
-
-	if (BPF_CORE_READ(signal, flags) & 0x4 /* SIGNAL_GROUP_EXIT */)
-		return BPF_CORE_READ(signal, group_exit_code);
-	return BPF_CORE_READ(task, group_leader, exit_code);
+	if (READ(signal_struct, signal, flags) & 0x4 /* SIGNAL_GROUP_EXIT */)
+		return READ(signal_struct, signal, group_exit_code);
+	return READ(task_struct, READ(task_struct, task, group_leader), exit_code);
 }
 
 /* In do_exit(), after the thread was counted out and before its parent can reap it. */
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(process_exit, struct task_struct *task)
+int process_exit(__u64 *ctx)
 {
-	struct process_exit_record record = {};
+	struct task_struct *task = current_task();
+	struct process_exit_record record;
 	struct signal_struct *signal;
 
-	if (!scope_current(&record.header) || !last_thread(task, record.header.start))
+	if (!scope_current(&record.header))
 		return 0;
-	signal = BPF_CORE_READ(task, signal);
-	record.status = exit_status(task);
-	record.user_time = BPF_CORE_READ(signal, utime) + BPF_CORE_READ(task, utime);
-	record.system_time = BPF_CORE_READ(signal, stime) + BPF_CORE_READ(task, stime);
+	signal = READ(task_struct, task, signal);
+	if (!last_thread(signal, record.header.start))
+		return 0;
+	record.status = exit_status(task, signal);
+	record.spare = 0;
+	record.user_time = READ(signal_struct, signal, utime) + READ(task_struct, task, utime);
+	record.system_time = READ(signal_struct, signal, stime) + READ(task_struct, task, stime);
 	head_finish(&record.header, PROCESS_EXIT);
 	submit(&fathom_facts, &record.header, sizeof(record));
 	return 0;
@@ -448,7 +456,7 @@ static __always_inline void seen(struct seq_file *seq, struct task_struct *task,
 	if (!size)
 		return;
 	s->record.header.size = size;
-	s->record.header.signal = fathom_signal;
+	s->record.header.signal = fathom_told.signal;
 	s->record.header.spare = 0;
 	bpf_seq_write(seq, &s->record, size);
 }

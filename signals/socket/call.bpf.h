@@ -123,7 +123,7 @@ static __always_inline void unix_call(struct scratch_value *s, struct sock *of, 
 
 /* The result is known, and the kernel's own copy of the address is in the sock. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(socket_bind, struct pt_regs *regs, long result)
+int CALL_END(socket_bind, struct pt_regs *regs, long result)
 {
 	struct socket_call_record *call;
 	struct scratch_value *s;
@@ -154,7 +154,7 @@ int BPF_PROG(socket_bind, struct pt_regs *regs, long result)
 
 /* The backlog is by now what the kernel made of it. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(socket_listen, struct pt_regs *regs, long result)
+int CALL_END(socket_listen, struct pt_regs *regs, long result)
 {
 	struct socket_call_record *call;
 	struct scratch_value *s;
@@ -217,7 +217,7 @@ static __always_inline void connect_peer(struct sock *sk, struct scratch_value *
 
 /* When the call returns, the sock holds both its addresses. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(socket_connect, struct pt_regs *regs, long result)
+int CALL_END(socket_connect, struct pt_regs *regs, long result)
 {
 	struct socket_call_record *call;
 	struct scratch_value *s;
@@ -276,7 +276,7 @@ static __always_inline void tcp_accepted(struct sock *sk, struct scratch_value *
 
 /* The new descriptor is the result. That nobody is waiting is no event. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(socket_accept, struct pt_regs *regs, long result)
+int CALL_END(socket_accept, struct pt_regs *regs, long result)
 {
 	struct socket_call_record *call;
 	struct scratch_value *s;

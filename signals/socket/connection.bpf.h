@@ -3,6 +3,7 @@
 #ifndef FATHOM_SOCKET_CONNECTION_BPF_H
 #define FATHOM_SOCKET_CONNECTION_BPF_H
 
+#include "fathom/hook.bpf.h"
 #include "fathom/sock.bpf.h"
 #include "fathom/scope.bpf.h"
 #include "wire.h"

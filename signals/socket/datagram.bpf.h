@@ -138,38 +138,44 @@ static __always_inline bool is_mapped(const __u8 *ip)
  * One datagram sent: the address is the kernel's own copy. The IPv6 function hands what goes to
  * an IPv4 address to the IPv4 one, before 6.6 having put a shorter address into the message.
  */
-static __always_inline int udp_sent(struct scratch_value *s, struct sock *sk, struct msghdr *msg,
+static __always_inline void udp_sent(struct scratch_value *s, struct sock *sk, struct msghdr *msg,
 				    int result, bool v6)
 {
 	__u32 length;
 	void *name;
 
 	if (result < 0 || !s || !scope_current(&s->head))
-		return 0;
+		return;
 	name = BPF_CORE_READ(msg, msg_name);
 	length = BPF_CORE_READ(msg, msg_namelen);
 	if (v6 && name && length < sizeof(struct given_end))
-		return 0;
+		return;
 	s->end.known = false;
 	if (!kernel_end(&s->end, name, length) && v6)
 		BPF_CORE_READ_INTO(&s->end.ip, sk, __sk_common.skc_v6_daddr);
 	if (v6 && is_mapped(s->end.ip))
-		return 0;
+		return;
 	datagram(s, sk, sock_name_typed(sk), 0, result, true);
-	return 0;
+	return;
 }
 
 /* On return: the result is known, and the message's address is the kernel's copy. */
 SEC("fexit/udp_sendmsg")
 int BPF_PROG(socket_udp_sent4, struct sock *sk, struct msghdr *msg, size_t length, int result)
 {
-	return udp_sent(sent4_scratch(), sk, msg, result, false);
+	hold();
+	udp_sent(sent4_scratch(), sk, msg, result, false);
+	let_go();
+	return 0;
 }
 
 SEC("fexit/udpv6_sendmsg")
 int BPF_PROG(socket_udp_sent6, struct sock *sk, struct msghdr *msg, size_t length, int result)
 {
-	return udp_sent(sent6_scratch(), sk, msg, result, true);
+	hold();
+	udp_sent(sent6_scratch(), sk, msg, result, true);
+	let_go();
+	return 0;
 }
 
 /* Where a received datagram came from, by its own headers. */
@@ -192,6 +198,17 @@ static __always_inline void skb_end(struct sk_buff *skb, struct socket_end *end)
 	end->known = true;
 }
 
+static __always_inline void udp_received(struct scratch_value *s, struct sock *sk,
+					 struct sk_buff *skb, int length)
+{
+	if (length < 0 || !s || !scope_current(&s->head))
+		return;
+	if (!length && BPF_CORE_READ(skb, users.refs.counter) > 1)
+		return;
+	skb_end(skb, &s->end);
+	datagram(s, sk, sock_name_typed(sk), 0, length, false);
+}
+
 /*
  * The datagram has been copied to its receiver and is about to be freed: its headers say where
  * it came from, also to a receiver that did not ask. After a look with MSG_PEEK the length is
@@ -200,14 +217,9 @@ static __always_inline void skb_end(struct sk_buff *skb, struct socket_end *end)
 SEC("fentry/skb_consume_udp")
 int BPF_PROG(socket_udp_received, struct sock *sk, struct sk_buff *skb, int length)
 {
-	struct scratch_value *s = received_scratch();
-
-	if (length < 0 || !s || !scope_current(&s->head))
-		return 0;
-	if (!length && BPF_CORE_READ(skb, users.refs.counter) > 1)
-		return 0;
-	skb_end(skb, &s->end);
-	datagram(s, sk, sock_name_typed(sk), 0, length, false);
+	hold();
+	udp_received(received_scratch(), sk, skb, length);
+	let_go();
 	return 0;
 }
 
@@ -226,22 +238,22 @@ static __always_inline bool in_message_call(bool out)
 }
 
 /* For tracepoints that know the sock and the length but no address. */
-static __always_inline int udp_moved(struct scratch_value *s, struct sock *sk, int length, bool out)
+static __always_inline void udp_moved(struct scratch_value *s, struct sock *sk, int length, bool out)
 {
 	bool told = in_message_call(out);
 
 	/* The programs below cannot give a cookie; after the first datagram there is one. */
 	if (length < 0 || (told && sk->__sk_common.skc_cookie.counter))
-		return 0;
+		return;
 	if (!s || !scope_current(&s->head))
-		return 0;
+		return;
 	if (told) {
 		sock_name_typed(sk);
-		return 0;
+		return;
 	}
 	s->end.known = false;
 	datagram(s, sk, sock_name_typed(sk), 0, length, out);
-	return 0;
+	return;
 }
 
 /* Since 6.3, for every protocol: TCP is told apart by one load. */
@@ -250,7 +262,10 @@ int BPF_PROG(socket_udp_sent_tp, struct sock *sk, int result)
 {
 	if (sk->sk_protocol != IPPROTO_UDP || !is_udp(sk))
 		return 0;
-	return udp_moved(sent_tp_scratch(), sk, result, true);
+	hold();
+	udp_moved(sent_tp_scratch(), sk, result, true);
+	let_go();
+	return 0;
 }
 
 SEC("tp_btf/sock_recv_length")
@@ -258,7 +273,10 @@ int BPF_PROG(socket_udp_received_tp, struct sock *sk, int result, int flags)
 {
 	if (sk->sk_protocol != IPPROTO_UDP || !is_udp(sk) || flags & MSG_LOOK)
 		return 0;
-	return udp_moved(received_tp_scratch(), sk, result, false);
+	hold();
+	udp_moved(received_tp_scratch(), sk, result, false);
+	let_go();
+	return 0;
 }
 
 /* One message of a call: `address` is where the caller has the peer's address, or null. */
@@ -333,14 +351,14 @@ static __always_inline int message_calls(struct pt_regs *regs, long result, bool
 
 /* sendto, sendmsg, sendmmsg: nothing but the caller's memory says whom to. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(socket_messages_sent, struct pt_regs *regs, long result)
+int CALL_END(socket_messages_sent, struct pt_regs *regs, long result)
 {
 	return message_calls(regs, result, true);
 }
 
 /* recvfrom, recvmsg, recvmmsg: the kernel has written there whom from, if it was asked. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(socket_messages_received, struct pt_regs *regs, long result)
+int CALL_END(socket_messages_received, struct pt_regs *regs, long result)
 {
 	return message_calls(regs, result, false);
 }

@@ -93,19 +93,12 @@ static __always_inline void tcp_moves(struct sock *sk, struct connection *c, __u
 		c->first_fin = FIN_REMOTE;
 }
 
-/*
- * Called on every change, before the sock forgets its addresses and counters. To SYN_SENT and to
- * LISTEN it is the process itself that goes; afterwards it may be anyone.
- */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_set_state, struct sock *sk, int old_state, int new_state)
+static __always_inline void state_set(struct sock *sk, int old_state, int new_state)
 {
 	__u64 key = (__u64)sk, now;
 	struct socket_close_record record;
 	struct connection *c;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
 	if (new_state == TCP_SYN_SENT)
 		tcp_begins(sk, ROLE_CLIENT);
 	else if (new_state == TCP_LISTEN)
@@ -115,19 +108,36 @@ int BPF_PROG(socket_set_state, struct sock *sk, int old_state, int new_state)
 		/* So that accept(2), which cannot give a cookie, finds one. */
 		if (old_state == TCP_SYN_RECV && new_state == TCP_ESTABLISHED)
 			sock_name_typed(sk);
-		return 0;
+		return;
 	}
 	now = bpf_ktime_get_boot_ns();
 	tcp_moves(sk, c, old_state, new_state, now);
 	if (new_state != TCP_CLOSE) {
 		tcp_changed(c, old_state, new_state, now);
 		c->entered = now;
-		return 0;
+		return;
 	}
 	if (old_state == TCP_SYN_SENT)
 		bpf_map_update_elem(&socket_failed, &key, &c->ends, BPF_ANY);
 	tcp_ended(&record, sk, c, old_state, now);
 	connection_leaves(key);
+}
+
+/*
+ * Called on every change, before the sock forgets its addresses and counters. To SYN_SENT and to
+ * LISTEN it is the process itself that goes; afterwards it may be anyone. Not on the classic
+ * tracepoint, where a change in softirq would be lost whenever it comes upon any program.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_set_state, struct sock *sk, int old_state, int new_state)
+{
+	unsigned long flags;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	hold_interrupts(&flags);
+	state_set(sk, old_state, new_state);
+	let_interrupts_go(&flags);
 	return 0;
 }
 

@@ -26,12 +26,16 @@ pub struct Features {
     pub list: Vec<Feature>,
     /// What the node calls our own process, which in a container is not what we call it.
     pub own_tgid: u32,
+    /// Whether a task can be preempted half-way through a program on a BTF tracepoint (since 7.0),
+    /// so that others do not run the program meanwhile. Classic tracepoints are free of it.
+    pub preempted: bool,
 }
 
 const PROBES: &[(&str, &str)] = &[
     ("lsm", "probe_lsm"),
     ("fentry", "probe_fentry"),
     ("tp_btf", "probe_tp_btf"),
+    ("tracepoint", "probe_tracepoint"),
     ("kprobe", "probe_kprobe"),
 ];
 
@@ -39,11 +43,12 @@ impl Features {
     /// Tries each mechanism on our own process.
     pub fn probe() -> Features {
         crate::load::quiet();
-        let mut own_tgid = std::process::id();
+        let (mut own_tgid, mut preempted) = (std::process::id(), false);
         let list = PROBES.iter().map(|&(name, program)| {
             let obstacle = match try_program(program) {
-                Ok(tgid) => {
-                    own_tgid = tgid;
+                Ok(found) => {
+                    own_tgid = found.own_tgid;
+                    preempted |= found.preempted;
                     None
                 }
                 Err(error) => Some(explain(name, &error)),
@@ -51,7 +56,12 @@ impl Features {
             Feature { name, obstacle }
         });
         let list = list.collect();
-        Features { list, own_tgid }
+        Features { list, own_tgid, preempted }
+    }
+
+    /// Whether programs on BTF tracepoints are to be put on classic ones.
+    pub(crate) fn classic(&self) -> bool {
+        self.preempted && self.named("tracepoint").is_none()
     }
 
     /// Whether `mechanism` works here; the obstacle where not.
@@ -60,6 +70,10 @@ impl Features {
             Mechanism::Iter | Mechanism::Syscall(_) => "tp_btf",
             other => other.name(),
         };
+        self.named(name)
+    }
+
+    fn named(&self, name: &str) -> Option<&str> {
         self.list.iter().find(|feature| feature.name == name)?.obstacle.as_deref()
     }
 
@@ -80,10 +94,16 @@ const PID: u32 = 0;
 const NAMESPACE: u32 = 1;
 const HITS: u32 = 2;
 const TGID: u32 = 3;
+const PREEMPTED: u32 = 4;
 
-/// Loads and attaches one program, opens a file, and sees whether it ran. Gives what the node
-/// calls this process.
-fn try_program(name: &str) -> Result<u32> {
+/// What a program that ran has seen.
+struct Found {
+    own_tgid: u32,
+    preempted: bool,
+}
+
+/// Loads and attaches one program, opens a file, and sees whether it ran.
+fn try_program(name: &str) -> Result<Found> {
     let mut object = ObjectBuilder::default().open_memory(OBJECT).context("cannot open")?;
     for mut program in object.progs_mut() {
         let wanted = program.name() == name;
@@ -104,10 +124,10 @@ fn try_program(name: &str) -> Result<u32> {
         let value = state.lookup(&place.to_ne_bytes(), MapFlags::ANY)?.unwrap_or_default();
         Ok(value.first_chunk().map_or(0, |it| u64::from_ne_bytes(*it)))
     };
-    let (hits, tgid) = (read(HITS)?, read(TGID)?);
+    let (hits, tgid, preempted) = (read(HITS)?, read(TGID)?, read(PREEMPTED)? != 0);
     drop(link);
     anyhow::ensure!(hits > 0, "attached, but never called");
-    Ok(u32::try_from(tgid)?)
+    Ok(Found { own_tgid: u32::try_from(tgid)?, preempted })
 }
 
 /// The obstacle in words that help.

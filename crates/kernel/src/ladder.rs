@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Features, Hook, Rung, Signal};
+use crate::{Features, Hook, Mechanism, Rung, Signal};
 
 /// One hook as it stands on this node.
 #[derive(Debug, Clone)]
@@ -69,20 +69,34 @@ pub(crate) fn choose(
     taken.map(|rung| rung.program).collect()
 }
 
-/// The hooks with the rungs that were taken.
+/// What a kernel that preempts programs on BTF tracepoints costs, where they cannot be put elsewhere.
+const PREEMPTED: &str = "what happens on a CPU while a task is preempted inside the program; it is \
+                         counted (`recursion`)";
+
+/// The hooks with the rungs that were taken; `classic` says which programs stand on the classic
+/// tracepoint in place of the BTF one.
 pub(crate) fn report(
     signal: &'static Signal,
     features: &Features,
     refused: &Refused,
+    classic: impl Fn(&str) -> bool,
 ) -> Vec<Capability> {
     let capability = |hook: &'static Hook| {
         let rung = taken(hook, features, refused);
+        let exposed = |rung: &Rung| {
+            let system_call = matches!(rung.mechanism, Mechanism::Syscall(_));
+            features.preempted && system_call && !classic(rung.program)
+        };
+        let cost = match rung {
+            Some(rung) if rung.cannot.is_empty() && exposed(rung) => PREEMPTED,
+            Some(rung) => rung.cannot,
+            None => hook.lost,
+        };
         let state = match rung {
-            Some(rung) if rung.cannot.is_empty() => State::Available,
+            Some(_) if cost.is_empty() => State::Available,
             Some(_) => State::Degraded,
             None => State::Missing,
         };
-        let cost = rung.map_or(hook.lost, |rung| rung.cannot);
         let above = hook
             .rungs
             .iter()
@@ -96,7 +110,11 @@ pub(crate) fn report(
             signal: signal.name,
             what: hook.what,
             state,
-            mechanism: rung.map_or("", |rung| rung.mechanism.name()),
+            mechanism: match rung {
+                Some(rung) if classic(rung.program) => rung.mechanism.classic_name(),
+                Some(rung) => rung.mechanism.name(),
+                None => "",
+            },
             program: rung.map_or("", |rung| rung.program),
             cost,
             obstacles: obstacles.collect(),

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel, ProgramMut,
+    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel,
+    ProgramAttachType, ProgramMut, ProgramType, TracepointCategory,
 };
 
 use crate::ladder::{self, Refused};
@@ -67,8 +68,17 @@ pub struct Rejection {
 /// function pointer, so the place is a static.
 static SAID: Mutex<String> = Mutex::new(String::new());
 
-/// The map in which an object is told its signal's number.
-const SIGNAL_NUMBER: &str = ".rodata.fathom";
+/// The map in which an object is told what it has to know; see `struct fathom_told`.
+const TOLD: &str = ".rodata.fathom";
+
+/// The BTF tracepoints whose programs can stand on the classic ones, and those ones' group.
+const CLASSIC: &[(&str, &str)] = &[
+    ("sys_exit", "raw_syscalls"),
+    ("sched_process_fork", "sched"),
+    ("sched_process_exec", "sched"),
+    ("sched_process_exit", "sched"),
+    ("sched_prepare_exec", "sched"),
+];
 
 /// The number under which the dispatcher counts; no signal has it.
 pub(crate) const DISPATCHER: u32 = 15;
@@ -100,7 +110,7 @@ impl Kernel {
             rejections: Vec::new(),
             signals: signals.to_vec(),
         };
-        let dispatch = kernel.load_dispatcher()?;
+        let dispatch = kernel.load_dispatcher(features.classic())?;
         for (number, signal) in signals.iter().enumerate() {
             kernel.load_signal(signal, number as u32, features)?;
             if kernel.rings.facts.is_empty() {
@@ -144,10 +154,10 @@ impl Kernel {
         Ok(bytes)
     }
 
-    fn load_dispatcher(&mut self) -> Result<Dispatcher> {
+    fn load_dispatcher(&mut self, classic: bool) -> Result<Dispatcher> {
         let begun = Instant::now();
         let mut open = ObjectBuilder::default().open_memory(SYSCALL)?;
-        tell_number(&mut open, DISPATCHER)?;
+        tell(&mut open, DISPATCHER, classic)?;
         let said =
             |_: &_| std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
         let object = open.load();
@@ -158,7 +168,7 @@ impl Kernel {
         })?;
         self.keep_shared(&object)?;
         self.objects.push(Loaded { name: "syscall", object, load_time: begun.elapsed() });
-        Ok(Dispatcher)
+        Ok(Dispatcher { classic })
     }
 
     /// Tries until every hook stands on a rung that the kernel takes, or has none left.
@@ -173,7 +183,8 @@ impl Kernel {
             let begun = Instant::now();
             SAID.lock().unwrap_or_else(PoisonError::into_inner).clear();
             let chosen = ladder::choose(signal, features, &refused);
-            let open = self.open(signal, number, |program| chosen.contains(program))?;
+            let classic = features.classic();
+            let open = self.open(signal, number, classic, |name| chosen.contains(name))?;
             let failed = match open.load() {
                 Err(error) => error.into(),
                 Ok(object) => match attach(signal, &object, features, &refused, self) {
@@ -196,7 +207,12 @@ impl Kernel {
             refused.push((program, summary(&log, &failed)));
             self.rejections.push(Rejection { signal: signal.name, program, log });
         }
-        self.capabilities.extend(ladder::report(signal, features, &refused));
+        let object = self.objects.last().map(|loaded| &loaded.object);
+        let classic = |name: &str| {
+            let mut programs = object.into_iter().flat_map(Object::progs);
+            programs.any(|it| it.name() == name && it.prog_type() == ProgramType::Tracepoint)
+        };
+        self.capabilities.extend(ladder::report(signal, features, &refused, classic));
         Ok(())
     }
 
@@ -204,12 +220,13 @@ impl Kernel {
         &self,
         signal: &Signal,
         number: u32,
+        classic: bool,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<OpenObject> {
         let mut open = ObjectBuilder::default()
             .open_memory(signal.object)
             .with_context(|| format!("the object of `{}` is not one", signal.name))?;
-        tell_number(&mut open, number)?;
+        tell(&mut open, number, classic)?;
         for mut map in open.maps_mut() {
             let name = map.name().to_string_lossy().into_owned();
             if let Some(shared) = self.shared.get(&name) {
@@ -271,24 +288,55 @@ impl Kernel {
     }
 }
 
-/// Tells an object the number under which it counts and writes.
-fn tell_number(open: &mut OpenObject, number: u32) -> Result<()> {
+/// Tells an object the number under which it counts and writes, and whether its programs on BTF
+/// tracepoints are to stand on the classic ones, which it makes of them.
+fn tell(open: &mut OpenObject, number: u32, classic: bool) -> Result<()> {
+    let told = [number, u32::from(classic)].map(u32::to_ne_bytes).concat();
     for mut map in open.maps_mut() {
-        if map.name().to_string_lossy().ends_with(SIGNAL_NUMBER) {
-            map.set_initial_value(&number.to_ne_bytes())?;
+        if map.name().to_string_lossy().ends_with(TOLD) {
+            map.set_initial_value(&told)?;
+        }
+    }
+    if classic {
+        for mut program in open.progs_mut() {
+            if classic_group(&program.section().to_string_lossy()).is_some() {
+                program.set_prog_type(ProgramType::Tracepoint);
+                // Number 0, which is also what programs without an attach type have.
+                program.set_attach_type(ProgramAttachType::CgroupInetIngress);
+            }
         }
     }
     Ok(())
 }
 
+/// The group and name of the classic tracepoint for a program's section, if there is one.
+fn classic_group(section: &str) -> Option<(&'static str, &'static str)> {
+    let name = section.strip_prefix("tp_btf/")?;
+    CLASSIC.iter().find(|(known, _)| *known == name).map(|&(name, group)| (group, name))
+}
+
+/// Attaches a program to its tracepoint, of whichever kind it was made for.
+fn attach_tracepoint(program: &ProgramMut<'_>, classic: bool) -> Result<Link> {
+    match classic_group(&program.section().to_string_lossy()) {
+        Some((group, name)) if classic => {
+            let category = TracepointCategory::Custom(group.to_string());
+            Ok(program.attach_tracepoint(category, name)?)
+        }
+        _ => Ok(program.attach()?),
+    }
+}
+
 /// The program at the end of every system call.
-struct Dispatcher;
+struct Dispatcher {
+    classic: bool,
+}
 
 impl Dispatcher {
     fn attach(self, kernel: &Kernel) -> Result<Link> {
         let object = &kernel.objects[0].object;
         let program = object.progs_mut().next().context("the dispatcher has no program")?;
-        program.attach().context("cannot attach to the end of system calls")
+        attach_tracepoint(&program, self.classic)
+            .context("cannot attach to the end of system calls")
     }
 }
 
@@ -312,7 +360,7 @@ fn attach(
         let mut programs = object.progs_mut();
         let program = programs.find(|program| program.name() == rung.program);
         let program = program.with_context(|| format!("prog '{}': is not there", rung.program))?;
-        attach_rung(rung, &program, kernel, &mut links)
+        attach_rung(rung, &program, kernel, features.classic(), &mut links)
             .with_context(|| format!("prog '{}': failed to attach", rung.program))?;
     }
     Ok(links)
@@ -322,6 +370,7 @@ fn attach_rung(
     rung: &Rung,
     program: &ProgramMut<'_>,
     kernel: &Kernel,
+    classic: bool,
     links: &mut Vec<Link>,
 ) -> Result<()> {
     match rung.mechanism {
@@ -337,7 +386,8 @@ fn attach_rung(
             }
         }
         Mechanism::Lsm => links.push(program.attach_lsm()?),
-        Mechanism::Fentry | Mechanism::TpBtf | Mechanism::Kprobe => links.push(program.attach()?),
+        Mechanism::TpBtf => links.push(attach_tracepoint(program, classic)?),
+        Mechanism::Fentry | Mechanism::Kprobe => links.push(program.attach()?),
     }
     Ok(())
 }

@@ -76,6 +76,14 @@ impl Mechanism {
             Mechanism::Syscall(_) => "tp_btf/sys_exit",
         }
     }
+
+    /// The name where the program stands on the classic tracepoint of the same name.
+    pub(crate) fn classic_name(self) -> &'static str {
+        match self {
+            Mechanism::Syscall(_) => "tracepoint/sys_exit",
+            _ => "tracepoint",
+        }
+    }
 }
 
 impl Rung {

@@ -37,7 +37,9 @@ pub struct Seen {
 }
 
 /// Every mechanism that a ladder may name.
-pub const MECHANISMS: &[&str] = &["lsm", "fentry", "kprobe", "tp_btf"];
+pub const MECHANISMS: &[&str] = &["lsm", "fentry", "kprobe", "tp_btf", CLASSIC];
+/// Makes programs on BTF tracepoints stand on the classic ones, as kernels from 7.0 on need it.
+pub const CLASSIC: &str = "tracepoint";
 
 /// Says that the test `name` could not run, where the test run's summary finds it.
 pub fn not_run(name: &str, reason: &str) {
@@ -68,6 +70,8 @@ impl Watch {
             not_run(test, &obstacle);
             return Ok(None);
         }
+        let preempted = found.preempted || allowed == [CLASSIC];
+        let found = Features { preempted, ..found };
         let allowed: Vec<String> =
             allowed.iter().chain(&["tp_btf"]).map(|name| name.to_string()).collect();
         let mut loaded: Vec<&'static Signal> = vec![&SCOPE];

@@ -55,6 +55,11 @@ fn on_tracepoints_and_kprobes() {
     all("on_tracepoints_and_kprobes", &["tp_btf", "kprobe"]);
 }
 
+#[test]
+fn on_classic_tracepoints() {
+    all("on_classic_tracepoints", &["tp_btf", "tracepoint"]);
+}
+
 /// Runs every case, and the storm, with these mechanisms; all that fail are told together.
 fn all(test: &str, mechanisms: &[&str]) {
     let Some(watch) = Watch::load(test, mechanisms) else { return };

@@ -59,7 +59,7 @@ pub(crate) const COMMAND: Command = Command {
         Flag { name: "--timeout", value: "SECONDS", doc: "how long one kernel may take (900)" },
         Flag { name: "--memory", value: "MB", doc: "the guest's memory (2048)" },
         Flag { name: "--cpus", value: "N", doc: "the guest's processors (2)" },
-        Flag { name: "--jobs", value: "N", doc: "kernels that run at once (1)" },
+        Flag { name: "--jobs", value: "N", doc: "kernels that run at once (2)" },
         Flag { name: "--refresh", value: "", doc: "look for newer kernels now" },
     ],
     examples: &[
@@ -96,7 +96,8 @@ impl Default for Options {
             seconds: 900,
             memory_mb: 2048,
             cpus: 2,
-            jobs: 1,
+            // A guest is one thread: two keep two cores busy.
+            jobs: 2,
             refresh: false,
         }
     }

@@ -44,7 +44,9 @@ impl Machine<'_> {
             &self.seconds.to_string(),
             "qemu-system-x86_64",
         ]);
-        command.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-no-reboot"]);
+        // One thread for all processors: with a thread each, one of them may still run code that
+        // another has just rewritten, and a kernel that patches itself as we attach ends in an oops.
+        command.args(["-accel", "tcg,thread=single", "-cpu", "max", "-no-reboot"]);
         command.args(["-smp", &self.cpus.to_string(), "-m", &format!("{}M", self.memory_mb)]);
         command.args(["-display", "none", "-monitor", "none", "-nodefaults"]);
         command.args(["-serial", &format!("file:{}", self.messages.display()), "-serial", "stdio"]);

@@ -58,6 +58,8 @@ impl Watch {
             return None;
         }
         let names: Vec<String> = mechanisms.iter().map(|it| it.to_string()).collect();
+        let preempted = features.preempted || mechanisms.contains(&"tracepoint");
+        let features = Features { preempted, ..features };
         let features = if names.is_empty() { features } else { features.only(&names) };
         let options = Options { bulk_bytes: 16 << 20, ..Options::default() };
         let kernel = Kernel::load(&[&scope::SCOPE, &SOCKET], &features, &options).expect("loads");
