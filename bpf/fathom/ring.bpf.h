@@ -74,23 +74,13 @@ static __always_inline void count_fate(__u32 kind, enum record_fate fate)
 		*count += 1;
 }
 
-/*
- * Copies a finished record to its process's ring. A wake-up costs fifty times what the copy
- * does, so the reader polls by the clock and is woken only when the ring is filling up.
- */
-static __always_inline void submit(void *rings, struct record_header *record, __u32 size)
+static __always_inline void submit_to(void *rings, __u32 worker, struct record_header *record,
+				      __u32 size, __u64 wake)
 {
 	struct fathom_config *cfg = agent_config();
-	__u32 worker = 0;
-	__u64 wake = BPF_RB_NO_WAKEUP;
-	void *ring;
+	void *ring = bpf_map_lookup_elem(rings, &worker);
 
-	if (!cfg)
-		return;
-	if (cfg->worker_mask)
-		worker = (record->tgid * 0x9E3779B1u >> 16) & cfg->worker_mask;
-	ring = bpf_map_lookup_elem(rings, &worker);
-	if (!ring)
+	if (!cfg || !ring)
 		return;
 	record->size = size;
 	record->signal = fathom_told.signal;
@@ -102,6 +92,26 @@ static __always_inline void submit(void *rings, struct record_header *record, __
 		count_fate(record->kind, FATE_RING_FULL);
 	else
 		count_fate(record->kind, FATE_SUBMITTED);
+}
+
+/*
+ * Copies a finished record to its process's ring. A wake-up costs fifty times what the copy
+ * does, so the reader polls by the clock and is woken only when the ring is filling up.
+ */
+static __always_inline void submit(void *rings, struct record_header *record, __u32 size)
+{
+	struct fathom_config *cfg = agent_config();
+	__u32 worker = 0;
+
+	if (cfg && cfg->worker_mask)
+		worker = (record->tgid * 0x9E3779B1u >> 16) & cfg->worker_mask;
+	submit_to(rings, worker, record, size, BPF_RB_NO_WAKEUP);
+}
+
+/* For what the first worker has to know at once. */
+static __always_inline void submit_news(struct record_header *record, __u32 size)
+{
+	submit_to(&fathom_facts, 0, record, size, BPF_RB_FORCE_WAKEUP);
 }
 
 #endif

@@ -16,7 +16,17 @@ enum scope_mode {
 	SCOPE_PIDS = 4,		/* the processes in scope_pids */
 };
 
-/* cgroup2 ids in scope; the value is unused. */
+/*
+ * What a cgroup in the table is. New cgroups below any of them become members in the kernel, at
+ * once. A nursery is not watched itself: whether what is born there is wanted is for the agent to
+ * find out, while its first rows wait.
+ */
+enum scope_cgroup_marks {
+	SCOPE_MEMBER = 1,
+	SCOPE_NURSERY = 2,
+};
+
+/* cgroup2 ids to scope_cgroup_marks. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -51,12 +61,14 @@ static __always_inline bool scope_has(struct fathom_config *cfg, __u32 tgid, __u
 				      __u64 cgroup)
 {
 	__u64 *known;
+	__u32 *marks;
 
 	if (tgid == cfg->own_tgid)
 		return false;
 	if (cfg->scope & SCOPE_NODE)
 		return true;
-	if ((cfg->scope & SCOPE_CGROUPS) && bpf_map_lookup_elem(&scope_cgroups, &cgroup))
+	marks = cfg->scope & SCOPE_CGROUPS ? bpf_map_lookup_elem(&scope_cgroups, &cgroup) : NULL;
+	if (marks && *marks & SCOPE_MEMBER)
 		return true;
 	if (!(cfg->scope & SCOPE_PIDS))
 		return false;
@@ -72,6 +84,7 @@ static __always_inline bool scope_current(struct record_header *head)
 {
 	struct fathom_config *cfg = agent_config();
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 *marks;
 	__u64 *known;
 
 	head->tgid = pid_tgid >> 32;
@@ -79,15 +92,18 @@ static __always_inline bool scope_current(struct record_header *head)
 	if (!cfg || !cfg->scope || head->tgid == cfg->own_tgid)
 		return false;
 	head->cgroup = bpf_get_current_cgroup_id();
-	if (!(cfg->scope & SCOPE_NODE) &&
-	    !((cfg->scope & SCOPE_CGROUPS) &&
-	      bpf_map_lookup_elem(&scope_cgroups, &head->cgroup))) {
-		if (!(cfg->scope & SCOPE_PIDS))
-			return false;
-		known = bpf_map_lookup_elem(&scope_pids, &head->tgid);
-		if (!known || *known != process_start(current_task()))
-			return false;
-	}
+	head->start = 0;
+	if (cfg->scope & SCOPE_NODE)
+		goto watched;
+	marks = cfg->scope & SCOPE_CGROUPS ? bpf_map_lookup_elem(&scope_cgroups, &head->cgroup) : NULL;
+	if (marks && *marks & SCOPE_MEMBER)
+		goto watched;
+	if (!(cfg->scope & SCOPE_PIDS))
+		return false;
+	known = bpf_map_lookup_elem(&scope_pids, &head->tgid);
+	if (!known || *known != process_start(current_task()))
+		return false;
+watched:
 	head->start = process_start(current_task());
 	return true;
 }

@@ -5,46 +5,106 @@
  */
 #include "fathom/hook.bpf.h"
 #include "fathom/scope.bpf.h"
+#include "wire.h"
 
 #define ANCESTOR_DEPTH 64
 
-/* What could not be taken into the scope for want of room is counted by these. */
-enum scope_kind {
-	SCOPE_CGROUP = 0,
-	SCOPE_PID = 1,
+struct cgroup_news {
+	struct scope_cgroup_record record;
+	__u8 path[CGROUP_PATH];
 };
+
+/* cgroups are made and removed under one mutex, so one buffer would do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cgroup_news);
+} cgroup_news_map SEC(".maps");
+
+/* Makes these types part of the object's BTF, from which Rust reads them. */
+const enum scope_kind *unused_kind __attribute__((unused));
+const enum scope_cgroup_marks *unused_marks __attribute__((unused));
 
 struct kernfs_node___old {
 	struct kernfs_node *parent;
 } __attribute__((preserve_access_index));
 
-/* A new cgroup below one in scope is in scope; nobody can have joined it yet. */
-SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(scope_cgroup_made, struct cgroup *cgroup)
+/* Ids are those of one hierarchy; those of cgroup v1 number their own from the start. */
+static __always_inline bool is_cgroup2(struct cgroup *cgroup)
 {
-	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn), *above;
-	__u64 id = BPF_CORE_READ(node, id), parent;
-	__u32 one = 1;
+	return !BPF_CORE_READ(cgroup, root, hierarchy_id);
+}
+
+static __always_inline __u64 id_above(struct kernfs_node *node)
+{
+	struct kernfs_node *above;
 
 	/* 6.15 renamed the field. */
 	if (bpf_core_field_exists(node->__parent))
 		above = BPF_CORE_READ(node, __parent);
 	else
 		above = BPF_CORE_READ((struct kernfs_node___old *)node, parent);
-	parent = BPF_CORE_READ(above, id);
-	if (bpf_map_lookup_elem(&scope_cgroups, &parent) &&
-	    bpf_map_update_elem(&scope_cgroups, &id, &one, BPF_ANY))
+	return BPF_CORE_READ(above, id);
+}
+
+/* Tells the agent, which has to know what a cgroup is called while it is still there. */
+static __always_inline void tell(__u16 kind, __u64 id, const char *path, bool entered)
+{
+	__u32 zero = 0;
+	struct cgroup_news *news = bpf_map_lookup_elem(&cgroup_news_map, &zero);
+	long length;
+
+	if (!news)
+		return;
+	__builtin_memset(&news->record, 0, sizeof(news->record));
+	news->record.header.cgroup = id;
+	news->record.header.tgid = bpf_get_current_pid_tgid() >> 32;
+	news->record.entered = entered;
+	head_finish(&news->record.header, kind);
+	length = bpf_probe_read_kernel_str(news->path, CGROUP_PATH, path);
+	if (length < 1 || length > CGROUP_PATH)
+		length = 1;
+	news->record.path_length = length;
+	submit_news(&news->record.header, sizeof(news->record) + (length & (2 * CGROUP_PATH - 1)));
+}
+
+/*
+ * A new cgroup below one in scope is in scope; nobody can have joined it yet. What is made
+ * elsewhere is told only where the whole node is watched.
+ */
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(scope_cgroup_made, struct cgroup *cgroup, const char *path)
+{
+	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
+	__u64 id = BPF_CORE_READ(node, id), parent = id_above(node);
+	struct fathom_config *cfg = agent_config();
+	__u32 member = SCOPE_MEMBER;
+	bool below;
+
+	if (!cfg || !is_cgroup2(cgroup))
+		return 0;
+	below = bpf_map_lookup_elem(&scope_cgroups, &parent);
+	if (below && bpf_map_update_elem(&scope_cgroups, &id, &member, BPF_ANY))
 		count_fate(SCOPE_CGROUP, FATE_TABLE_FULL);
+	if (below || cfg->scope & SCOPE_NODE)
+		tell(SCOPE_MADE, id, path, below);
 	return 0;
 }
 
 /* Ids are not used again while the node is up, so a late removal harms nobody. */
 SEC("tp_btf/cgroup_rmdir")
-int BPF_PROG(scope_cgroup_gone, struct cgroup *cgroup)
+int BPF_PROG(scope_cgroup_gone, struct cgroup *cgroup, const char *path)
 {
 	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct fathom_config *cfg = agent_config();
+	bool known;
 
-	bpf_map_delete_elem(&scope_cgroups, &id);
+	if (!cfg || !is_cgroup2(cgroup))
+		return 0;
+	known = !bpf_map_delete_elem(&scope_cgroups, &id);
+	if (known || cfg->scope & SCOPE_NODE)
+		tell(SCOPE_GONE, id, path, known);
 	return 0;
 }
 

@@ -4,9 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod decode;
+mod members;
 mod plan;
 
 pub use change::change;
+pub use members::Members;
 pub use plan::{Plan, Scope, plan};
 
 use std::fs;
@@ -20,13 +23,13 @@ use kernel::{Hook, Kernel, Mechanism, Rung, SharedMap, Signal};
 pub static SCOPE: Signal = Signal {
     name: "scope",
     object: include_bytes!(concat!(env!("OUT_DIR"), "/scope.bpf.o")),
-    layout: 0,
+    layout: record::LAYOUT,
     tables: &[],
-    kinds: &["cgroup_in_scope", "process_in_scope"],
+    kinds: &["cgroup_in_scope", "process_in_scope", "cgroup_made", "cgroup_gone"],
     hooks: &[
         Hook {
             what: "new cgroups below a watched one",
-            lost: "processes in cgroups made after the start",
+            lost: "processes in cgroups made after the start, and what cgroups are called",
             rungs: &[Rung::full(Mechanism::TpBtf, "scope_cgroup_made")],
         },
         Hook {
@@ -50,8 +53,13 @@ pub static SCOPE: Signal = Signal {
             rungs: &[Rung::full(Mechanism::Iter, "scope_descendants")],
         },
     ],
-    decode: |_, _, _, _| Err(wire::Malformed::Kind),
+    decode: decode::decode,
 };
+
+#[allow(dead_code)]
+mod record {
+    include!(concat!(env!("OUT_DIR"), "/scope.rs"));
+}
 
 impl Scope {
     /// The cgroup at `path`: absolute, or below the cgroup2 mount, as /proc/PID/cgroup shows it
@@ -77,7 +85,7 @@ fn enter(kernel: &Kernel, plan: &Plan) -> Result<()> {
     let entered = cgroups(kernel)?;
     for path in &plan.cgroups {
         let id = cgroup_id(path)?;
-        entered.set(&id.to_ne_bytes(), &1u32.to_ne_bytes())?;
+        entered.set(&id.to_ne_bytes(), &record::SCOPE_MEMBER.to_ne_bytes())?;
         enter_below(&entered, path)?;
     }
     if plan.pids.is_empty() {
@@ -115,7 +123,7 @@ fn enter_below(map: &SharedMap<'_>, path: &Path) -> Result<()> {
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             if let Ok(id) = cgroup_id(&entry.path()) {
-                map.set(&id.to_ne_bytes(), &1u32.to_ne_bytes())?;
+                map.set(&id.to_ne_bytes(), &record::SCOPE_MEMBER.to_ne_bytes())?;
             }
             enter_below(map, &entry.path())?;
         }

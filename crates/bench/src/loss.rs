@@ -126,6 +126,7 @@ fn books(ledger: &Ledger, stage: &str, table: &str) -> Books {
             Side::Taken => books.taken += entry.count,
             Side::Passed => books.passed += entry.count,
             Side::Dropped(_) => books.dropped += entry.count,
+            Side::Lacking(_) => {}
         }
     }
     books

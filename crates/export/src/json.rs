@@ -23,7 +23,15 @@ pub struct Json {
     tables: Vec<Keys>,
     /// The columns that follow from the process alone, for the process of the row before: rows
     /// of one process come in bursts.
-    last: Option<(Arc<Process>, Vec<u8>)>,
+    last: Option<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    process: Arc<Process>,
+    /// How many names its container had: more may have come since.
+    names: usize,
+    text: Vec<u8>,
 }
 
 /// The first common column that follows from the process alone, as do all after it.
@@ -82,20 +90,22 @@ impl Format for Json {
         for (at, key) in common[..FROM_PROCESS].iter().enumerate() {
             put(out, key, common_value(batch, index, at));
         }
+        let process = &batch.process[index];
+        // Asked before they are written: a name that comes meanwhile is written again.
+        let names = process.container.as_ref().map_or(0, |it| it.names.known());
         match last {
-            Some((process, text)) if Arc::ptr_eq(process, &batch.process[index]) => {
-                out.extend_from_slice(text);
+            Some(last) if Arc::ptr_eq(&last.process, process) && last.names == names => {
+                out.extend_from_slice(&last.text);
             }
             _ => {
                 let start = out.len();
                 for (at, key) in common.iter().enumerate().skip(FROM_PROCESS) {
                     put(out, key, common_value(batch, index, at));
                 }
-                let (process, text) =
-                    last.get_or_insert_with(|| (batch.process[index].clone(), Vec::new()));
-                process.clone_from(&batch.process[index]);
-                text.clear();
-                text.extend_from_slice(&out[start..]);
+                let text = last.take().map_or_else(Vec::new, |last| last.text);
+                let last = last.insert(Last { process: process.clone(), names, text });
+                last.text.clear();
+                last.text.extend_from_slice(&out[start..]);
             }
         }
         for (key, column) in keys.own.iter().zip(&batch.columns) {

@@ -108,7 +108,7 @@ impl Metrics<'_> {
             let side = match entry.side {
                 Side::Taken => "taken",
                 Side::Passed => "passed",
-                Side::Dropped(_) => continue,
+                Side::Dropped(_) | Side::Lacking(_) => continue,
             };
             page.sample(
                 &[("stage", entry.stage), ("table", entry.table), ("side", side)],
@@ -119,6 +119,13 @@ impl Metrics<'_> {
         for entry in self.ledger {
             if let Side::Dropped(reason) = entry.side {
                 let labels = [("stage", entry.stage), ("table", entry.table), ("reason", reason)];
+                page.sample(&labels, entry.count);
+            }
+        }
+        page.counter("fathom_lacking_rows_total", "Rows that went on without something, and what.");
+        for entry in self.ledger {
+            if let Side::Lacking(what) = entry.side {
+                let labels = [("stage", entry.stage), ("table", entry.table), ("lacking", what)];
                 page.sample(&labels, entry.count);
             }
         }

@@ -306,9 +306,9 @@ impl Agent {
 
     /// What was seen, what was not, and what it cost.
     fn summarize(&self) {
-        let dropped = self.session.ledger.dropped();
+        let dropped = self.session.ledger.lost();
         let lost = dropped.iter().filter_map(|entry| match entry.side {
-            Side::Dropped(reason) if reason != "not_asked_for" => Some((entry, reason)),
+            Side::Dropped(reason) => Some((entry, reason)),
             _ => None,
         });
         let total: u64 = lost.clone().map(|(entry, _)| entry.count).sum();

@@ -40,7 +40,9 @@ impl CgroupNames {
                 Change::Execed { key, facts, .. } | Change::Seen { key, facts, .. } => {
                     (key.pid, facts.cgroup)
                 }
-                Change::Exited { .. } => continue,
+                Change::Exited { .. } | Change::CgroupMade { .. } | Change::CgroupGone { .. } => {
+                    continue;
+                }
             };
             if identity.cgroups().knows(id) || self.nameless.contains(&id) {
                 continue;

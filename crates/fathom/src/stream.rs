@@ -10,11 +10,13 @@ use std::sync::Arc;
 use bus::Bus;
 use identity::Identity;
 use kernel::Signal;
-use schema::{Decoded, Sink, Table};
+use schema::{Decoded, Process, Sink, Table};
 use telemetry::{Account, Counter, Ledger};
 use wire::{Malformed, Reader};
 
 use crate::node::Node;
+use crate::peers;
+use crate::waiting::{Held, Waiting};
 
 /// The middle of the stream, for one worker.
 pub struct Stream {
@@ -25,6 +27,7 @@ pub struct Stream {
     identity: Arc<Identity>,
     bus: Arc<Bus>,
     sink: Sink,
+    waiting: Waiting,
     books: Books,
 }
 
@@ -49,7 +52,7 @@ impl Stream {
         let decode = ledger.account("decode", "record");
         let malformed = Malformed::ALL.map(|why| decode.dropped(why.reason()));
         let books = Books { decode, malformed, enrich: Vec::new(), ledger: ledger.clone() };
-        Stream { node, signals, wanted, identity, bus, sink: Sink::default(), books }
+        Stream { node, signals, wanted, identity, bus, sink: Sink::default(), waiting: Waiting::default(), books }
     }
 
     /// Decodes one record. What cannot be read is counted by reason.
@@ -91,14 +94,39 @@ impl Stream {
         &mut self.sink
     }
 
-    /// Applies the changes, gives each row its process, and publishes. Returns how many rows.
-    pub fn flush(&mut self) -> usize {
+    /// What rows are to wait for; nothing, where this is not called.
+    pub fn wait_for(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+    }
+
+    /// Applies what changed, so that rows find it.
+    pub fn apply(&mut self) {
         for change in self.sink.changes.drain(..) {
             self.identity.apply(change);
         }
-        let tables = std::mem::take(&mut self.sink.tables);
+        self.identity.name_containers();
+    }
+
+    /// Applies the changes, gives each row its process, and publishes. Returns how many rows came.
+    pub fn flush(&mut self) -> usize {
+        self.apply();
+        self.pass_on(false)
+    }
+
+    /// Publishes all that waits, as it is: nothing comes after.
+    pub fn finish(&mut self) {
+        self.apply();
+        self.pass_on(true);
+    }
+
+    fn pass_on(&mut self, last: bool) -> usize {
+        let now = if self.waiting.concerns() { self.node.now() } else { 0 };
+        for Held { rows, until } in self.waiting.take() {
+            self.publish(rows, (now, if last { 0 } else { until }));
+        }
+        let until = if last { 0 } else { self.waiting.deadline(now) };
         let mut rows = 0;
-        for decoded in tables {
+        for decoded in std::mem::take(&mut self.sink.tables) {
             if decoded.is_empty() {
                 continue;
             }
@@ -106,8 +134,7 @@ impl Stream {
             account.taken.add(decoded.len() as u64);
             if self.wanted.iter().any(|table| std::ptr::eq(*table, decoded.table)) {
                 rows += decoded.len();
-                account.passed.add(decoded.len() as u64);
-                self.publish(decoded);
+                self.publish(decoded, (now, until));
             } else {
                 account.drop("not_asked_for", decoded.len() as u64);
             }
@@ -121,14 +148,36 @@ impl Stream {
         (signal.decode)(&header, self.node.origin(&header), reader, &mut self.sink)
     }
 
-    fn publish(&self, decoded: Decoded) {
+    /// Publishes the rows that can be told now; `times` are now and until when they may wait.
+    fn publish(&mut self, decoded: Decoded, times: (u64, u64)) {
         let mut resolver = self.identity.resolver();
         let processes = decoded.origin.iter().map(|origin| {
             let time = self.node.boot_time(origin.time);
             resolver.resolve(origin.process, time, &origin.comm, origin.cgroup)
         });
-        let processes = processes.collect();
-        self.bus.publish(Arc::new(decoded.with_processes(self.node.name.clone(), processes)));
+        let mut processes: Vec<Arc<Process>> = processes.collect();
+        let mut ready = decoded;
+        let account = self.books.enrich(ready.table);
+        if self.waiting.concerns() {
+            let sorted = self.waiting.sort(&ready, &processes, &self.node, times);
+            account.drop("not_of_these_pods", sorted.foreign);
+            account.drop("pod_unknown", sorted.undecided);
+            account.lacking("identity_pending", sorted.nameless);
+            if !sorted.wait.is_empty() {
+                self.waiting.hold(ready.select(&sorted.wait), times.1);
+            }
+            if sorted.ready.len() < ready.len() {
+                ready = ready.select(&sorted.ready);
+                processes = sorted.ready.iter().map(|&row| processes[row].clone()).collect();
+            }
+            if ready.is_empty() {
+                return;
+            }
+        }
+        account.passed.add(ready.len() as u64);
+        peers::name(&mut ready, self.identity.pods(), &self.node);
+        let node = self.node.name.clone();
+        self.bus.publish(Arc::new(ready.with_processes(node, processes)));
     }
 }
 

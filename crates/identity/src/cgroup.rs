@@ -21,11 +21,29 @@ use schema::{Container, Qos, Runtime};
 ///
 /// A pod's own cgroup, a runtime's monitor (`conmon`) and a podman pod are no containers.
 pub fn container(path: &[u8]) -> Option<Container> {
+    place(path).container
+}
+
+/// What the cgroup at `path` is to Kubernetes. Whatever the bytes are, this is safe.
+pub fn place(path: &[u8]) -> Place {
     let mut walk = Walk::default();
     for name in path.split(|&byte| byte == b'/') {
         walk.step(name);
     }
-    walk.container
+    let nursery = walk.pods && walk.pod.is_none() && walk.container.is_none();
+    let pod_uid = walk.pod.map(|(uid, _)| uid);
+    Place { container: walk.container, pod_uid, nursery }
+}
+
+/// What a cgroup's path says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The container that it is in, as [`container`] gives it.
+    pub container: Option<Container>,
+    /// The pod that it is in, or is itself the cgroup of.
+    pub pod_uid: Option<String>,
+    /// Whether it is a directory below which the node makes its pods.
+    pub nursery: bool,
 }
 
 /// What is known after each directory of a path, from the outermost on.
@@ -56,7 +74,7 @@ impl<'a> Walk<'a> {
                 Some((uid, qos)) => (Some(uid.clone()), *qos),
                 None => (None, None),
             };
-            self.container = Some(Container { id, runtime, pod_uid, qos });
+            self.container = Some(Container::new(id, runtime, pod_uid, qos));
         }
         self.above = name;
     }

@@ -1,12 +1,13 @@
-//! What the cgroups are: from the id that the kernel gives to a path and a container.
+//! What the cgroups are: from the id that the kernel gives to a path, a container, a pod.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-use schema::Container;
+use schema::{Container, PodName};
 
 use crate::cgroup;
+use crate::pods::Pods;
 
 /// The cgroups known on this node, by the inode numbers of their directories.
 ///
@@ -15,12 +16,28 @@ use crate::cgroup;
 pub struct CgroupIndex {
     cgroups: RwLock<HashMap<u64, Cgroup>>,
     generation: AtomicU64,
+    nameless: Mutex<Nameless>,
 }
 
-struct Cgroup {
-    path: Box<[u8]>,
-    container: Option<Arc<Container>>,
+/// A cgroup, as far as Kubernetes is concerned.
+#[derive(Debug, Clone)]
+pub struct Cgroup {
+    /// Where it is, as seen from the root of its hierarchy.
+    pub path: Arc<[u8]>,
+    /// The container that it is in.
+    pub container: Option<Arc<Container>>,
+    /// The pod that it is in, or is the cgroup of.
+    pub pod_uid: Option<Arc<str>>,
+    /// Whether the node makes its pods below it.
+    pub nursery: bool,
     removed: Option<u64>,
+}
+
+/// Containers that have not all their names yet, and what was known when they were last looked up.
+#[derive(Default)]
+struct Nameless {
+    containers: Vec<Weak<Container>>,
+    asked: Option<(u64, u64)>,
 }
 
 impl CgroupIndex {
@@ -36,8 +53,13 @@ impl CgroupIndex {
             known.removed = None;
             return;
         }
-        let container = cgroup::container(path).map(Arc::new);
-        cgroups.insert(id, Cgroup { path: path.into(), container, removed: None });
+        let place = cgroup::place(path);
+        let container = place.container.map(Arc::new);
+        if let Some(container) = &container {
+            self.nameless().containers.push(Arc::downgrade(container));
+        }
+        let (pod_uid, nursery) = (place.pod_uid.map(Arc::from), place.nursery);
+        cgroups.insert(id, Cgroup { path: path.into(), container, pod_uid, nursery, removed: None });
         drop(cgroups);
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -49,9 +71,24 @@ impl CgroupIndex {
         }
     }
 
+    /// Gives containers the names that are known by now, and says whether there was anything new to
+    /// look at since the last call.
+    pub fn name_containers(&self, pods: &Pods) -> bool {
+        let mut nameless = self.nameless();
+        let asked = Some((pods.generation(), self.generation()));
+        if nameless.asked == asked {
+            return false;
+        }
+        nameless.asked = asked;
+        let is_left = |it: &Weak<Container>| it.upgrade().is_some_and(|it| !name(&it, pods));
+        nameless.containers.retain(is_left);
+        true
+    }
+
     /// Forgets the cgroups that were removed by `horizon`. [`crate::Identity::expire`] calls it.
     pub fn expire(&self, horizon: u64) {
         self.write().retain(|_, cgroup| cgroup.removed.is_none_or(|time| time > horizon));
+        self.nameless().containers.retain(|container| container.strong_count() > 0);
     }
 
     /// The container that the cgroup belongs to; `None` too where the cgroup is not known.
@@ -60,8 +97,15 @@ impl CgroupIndex {
     }
 
     /// The path of the cgroup.
-    pub fn path(&self, id: u64) -> Option<Box<[u8]>> {
+    pub fn path(&self, id: u64) -> Option<Arc<[u8]>> {
         self.read().get(&id).map(|cgroup| cgroup.path.clone())
+    }
+
+    /// All that are there, with their ids.
+    pub fn present(&self) -> Vec<(u64, Cgroup)> {
+        let cgroups = self.read();
+        let there = cgroups.iter().filter(|(_, cgroup)| cgroup.removed.is_none());
+        there.map(|(&id, cgroup)| (id, cgroup.clone())).collect()
     }
 
     /// Whether the cgroup is known.
@@ -96,4 +140,31 @@ impl CgroupIndex {
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<u64, Cgroup>> {
         self.cgroups.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn nameless(&self) -> std::sync::MutexGuard<'_, Nameless> {
+        self.nameless.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names one container as far as that is known; whether nothing is left to name.
+fn name(container: &Container, pods: &Pods) -> bool {
+    let names = &container.names;
+    let listed = pods.by_container(&container.id);
+    let by_uid = || container.pod_uid.as_deref().and_then(|uid| pods.by_uid(uid));
+    // A name that is there already is the same: neither pods nor containers are renamed.
+    if let Some((_, listed)) = &listed {
+        let _ = names.name.set(listed.name.clone());
+        let _ = names.image.set(listed.image.clone());
+    } else if let Some(told) = pods.runtime_container(&container.id) {
+        let _ = names.name.set(told.name.clone());
+        let _ = names.image.set(told.image.clone());
+    }
+    if let Some(pod) = listed.map(|(pod, _)| pod).or_else(by_uid) {
+        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+        let _ = names.pod.set(PodName { namespace, name });
+        if let Some(workload) = &pod.workload {
+            let _ = names.workload.set(workload.to_string().into());
+        }
+    }
+    names.known() == 4
 }

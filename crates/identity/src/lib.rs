@@ -19,6 +19,6 @@ mod shards;
 mod table;
 mod version;
 
-pub use index::CgroupIndex;
+pub use index::{Cgroup, CgroupIndex};
 pub use resolver::Resolver;
 pub use table::{Identity, Limits};

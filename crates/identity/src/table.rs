@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use schema::{Ancestor, Change, Process, ProcessFacts, ProcessKey};
 
+use crate::pods::{PodLimits, Pods};
 use crate::shards::Shards;
 use crate::version::{Legacy, Rest, Source, Stamps, Version};
 use crate::{CgroupIndex, Resolver};
@@ -29,6 +30,7 @@ pub struct Limits {
 pub struct Identity {
     limits: Limits,
     cgroups: CgroupIndex,
+    pods: Pods,
     shards: Shards,
     /// When each of the exited entries exited, the earliest on top.
     exits: Mutex<BinaryHeap<Reverse<(u64, ProcessKey)>>>,
@@ -59,6 +61,7 @@ impl Identity {
         Identity {
             limits,
             cgroups: CgroupIndex::new(),
+            pods: Pods::new(PodLimits::default()),
             shards: Shards::new(),
             exits: Mutex::default(),
             stamps: Stamps::default(),
@@ -73,6 +76,16 @@ impl Identity {
     /// The cgroups that tell the processes' containers; to be kept up to date by the agent.
     pub fn cgroups(&self) -> &CgroupIndex {
         &self.cgroups
+    }
+
+    /// What the cluster says; to be kept up to date by the agent.
+    pub fn pods(&self) -> &Pods {
+        &self.pods
+    }
+
+    /// Gives containers the names that are known by now; whether anything came since the last call.
+    pub fn name_containers(&self) -> bool {
+        self.cgroups.name_containers(&self.pods)
     }
 
     /// A worker's own way into the table.
@@ -91,6 +104,8 @@ impl Identity {
                 self.put(Source::Forked, time, key, facts);
             }
             Change::Exited { time, key } => self.exit(time, key),
+            Change::CgroupMade { id, path, .. } => self.cgroups.insert(id, &path),
+            Change::CgroupGone { time, id } => self.cgroups.remove(id, time),
         }
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -146,6 +161,7 @@ impl Identity {
             self.live.fetch_sub(gone, Ordering::Relaxed);
         }
         self.cgroups.expire(horizon);
+        self.pods.expire(now);
     }
 
     /// How many processes are in the table, the exited ones included.

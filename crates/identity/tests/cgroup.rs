@@ -272,7 +272,7 @@ proptest! {
             format!("/kubepods/{level}/pod{uid}")
         };
         let path = format!("{before}{pod}/{}{after}", holder.replace("ID", &id));
-        let expected = Container { id, runtime, pod_uid: Some(uid), qos: Some(class) };
+        let expected = Container::new(id, runtime, Some(uid), Some(class));
         prop_assert_eq!(container(path.as_bytes()), Some(expected), "{}", path);
     }
 
@@ -289,7 +289,7 @@ proptest! {
         let inside = inside.replace("ID", &inner);
         let path = format!("/kubepods/pod{uid}/{outside}{between}/{inside}");
         let qos = Some(Qos::Guaranteed);
-        let expected = Container { id: inner, runtime, pod_uid: Some(uid), qos };
+        let expected = Container::new(inner, runtime, Some(uid), qos);
         prop_assert_eq!(container(path.as_bytes()), Some(expected), "{}", path);
     }
 

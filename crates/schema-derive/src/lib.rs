@@ -45,7 +45,11 @@ fn event(input: &DeriveInput) -> Result<TokenStream> {
         let (name, doc, since) = (column.name, column.doc, column.since);
         let (kind, unit, sensitivity) = (column.kind, column.unit, column.sensitivity);
         described.push(quote! {{
-            const KIND: ::schema::Kind = { #[allow(unused_imports)] use ::schema::Kind::*; #kind };
+            const KIND: ::schema::Kind = {
+                #[allow(unused_imports)]
+                use ::schema::{Kind::*, PeerPart};
+                #kind
+            };
             assert!(
                 KIND.storage() as u8 == <#ty as ::schema::Cell>::STORAGE as u8,
                 concat!("the type of `", #name, "` does not fit its kind"),

@@ -70,6 +70,15 @@ impl Decoded {
         self.origin.is_empty()
     }
 
+    /// The `rows` alone, in that order.
+    pub fn select(&self, rows: &[usize]) -> Decoded {
+        Decoded {
+            table: self.table,
+            origin: rows.iter().map(|&row| self.origin[row]).collect(),
+            columns: self.columns.iter().map(|column| column.select(rows)).collect(),
+        }
+    }
+
     /// The same rows, each with its process.
     pub fn with_processes(self, node: Arc<str>, process: Vec<Arc<Process>>) -> Batch {
         debug_assert_eq!(process.len(), self.origin.len());

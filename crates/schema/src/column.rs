@@ -107,6 +107,30 @@ impl Column {
         }
     }
 
+    /// The values of `rows` alone, in that order.
+    pub fn select(&self, rows: &[usize]) -> Column {
+        fn of<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|&row| values[row]).collect()
+        }
+        let data = match &self.data {
+            Data::Uint(values) => Data::Uint(of(values, rows)),
+            Data::Int(values) => Data::Int(of(values, rows)),
+            Data::Bool(values) => Data::Bool(of(values, rows)),
+            Data::Ip(values) => Data::Ip(of(values, rows)),
+            Data::Process(values) => Data::Process(of(values, rows)),
+            Data::Text { .. } => {
+                let (mut ends, mut bytes) = (Vec::with_capacity(rows.len()), Vec::new());
+                for &row in rows {
+                    bytes.extend_from_slice(self.text(row));
+                    ends.push(bytes.len() as u32);
+                }
+                Data::Text { ends, bytes }
+            }
+        };
+        let nulls = if self.nulls.is_empty() { Vec::new() } else { of(&self.nulls, rows) };
+        Column { data, nulls }
+    }
+
     /// Keeps the null mask as long as the values; called after each value.
     fn pushed(&mut self) {
         if !self.nulls.is_empty() {
@@ -169,6 +193,19 @@ impl Cell for IpAddr {
             IpAddr::V6(v6) => v6.octets(),
         });
         column.pushed();
+    }
+}
+
+/// A text that decoding does not know: the column is filled in later, row by row, or stays null.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Later;
+
+impl Cell for Later {
+    const STORAGE: Storage = Storage::Text;
+    const NULLABLE: bool = true;
+    #[inline]
+    fn push(self, column: &mut Column) {
+        column.push_null();
     }
 }
 

@@ -15,13 +15,13 @@ mod table;
 mod value;
 
 pub use batch::{Batch, Decoded, Origin};
-pub use column::{Cell, Column, Data};
+pub use column::{Cell, Column, Data, Later};
 pub use process::{
-    Ancestor, Change, Container, Credentials, ImageFlags, Namespaces, Process, ProcessFacts,
-    ProcessKey, Qos, Runtime,
+    Ancestor, Change, Container, ContainerNames, Credentials, ImageFlags, Namespaces, PodName,
+    Process, ProcessFacts, ProcessKey, Qos, Runtime,
 };
 pub use schema_derive::Event;
 pub use shared::{COMMON, common_value};
 pub use sink::Sink;
-pub use table::{Event, Field, FlagNames, Kind, Sensitivity, Storage, Table, Unit};
+pub use table::{Event, Field, FlagNames, Kind, PeerPart, Sensitivity, Storage, Table, Unit};
 pub use value::{Row, Text, Value};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::FlagNames;
 
@@ -148,7 +148,7 @@ pub struct Ancestor {
     pub exe: Box<[u8]>,
 }
 
-/// What a cgroup's path says of the container in it.
+/// What a cgroup's path says of the container in it, and what it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
     /// The container's id, in full.
@@ -159,6 +159,31 @@ pub struct Container {
     pub pod_uid: Option<String>,
     /// The pod's quality of service.
     pub qos: Option<Qos>,
+    /// What the cluster and the runtime call it, once they have said so.
+    pub names: ContainerNames,
+}
+
+/// What a container and its pod are called. The kernel knows none of it, so it comes later than
+/// the container, each part once and for good: rows that wait for it need not be made anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerNames {
+    /// Its name within the pod.
+    pub name: OnceLock<Arc<str>>,
+    /// Its image, as the pod asked for it.
+    pub image: OnceLock<Arc<str>>,
+    /// Its pod.
+    pub pod: OnceLock<PodName>,
+    /// What the pod belongs to, as `Deployment/web`.
+    pub workload: OnceLock<Arc<str>>,
+}
+
+/// A pod's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodName {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name there.
+    pub name: Arc<str>,
 }
 
 /// A container runtime.
@@ -227,6 +252,50 @@ pub enum Change {
         /// Which one.
         key: ProcessKey,
     },
+    /// A cgroup was made.
+    CgroupMade {
+        /// When.
+        time: u64,
+        /// Its id.
+        id: u64,
+        /// Its path, from the root of the hierarchy.
+        path: Box<[u8]>,
+        /// Whether it is watched for being below one that is.
+        watched: bool,
+    },
+    /// A cgroup was removed.
+    CgroupGone {
+        /// When.
+        time: u64,
+        /// Its id.
+        id: u64,
+    },
+}
+
+impl Container {
+    /// A container that nobody has named yet.
+    pub fn new(
+        id: String,
+        runtime: Runtime,
+        pod_uid: Option<String>,
+        qos: Option<Qos>,
+    ) -> Container {
+        Container { id, runtime, pod_uid, qos, names: ContainerNames::default() }
+    }
+
+    /// Whether it belongs to a pod whose name is not known yet.
+    pub fn is_nameless(&self) -> bool {
+        self.pod_uid.is_some() && self.names.pod.get().is_none()
+    }
+}
+
+impl ContainerNames {
+    /// How many of the names are known: as long as it is the same, so are they.
+    pub fn known(&self) -> usize {
+        let names = [&self.name, &self.image, &self.workload];
+        names.iter().filter(|name| name.get().is_some()).count()
+            + usize::from(self.pod.get().is_some())
+    }
 }
 
 impl ProcessKey {

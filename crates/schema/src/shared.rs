@@ -1,6 +1,8 @@
 //! The columns that every table has.
 
-use crate::{Batch, Field, Kind, Sensitivity, Unit, Value};
+use std::sync::Arc;
+
+use crate::{Batch, Container, Field, Kind, Sensitivity, Unit, Value};
 
 /// The columns that every table has, in order; [`common_value`] fills them.
 pub const COMMON: &[Field] = &[
@@ -35,8 +37,23 @@ pub fn common_value(batch: &Batch, row: usize, field: usize) -> Value<'_> {
         4 => Value::Uint(origin.tid.into()),
         5 => Value::Text(until_nul(&origin.comm)),
         6 if !process.facts.exe.is_empty() => Value::Text(&process.facts.exe),
-        7 => process.container.as_ref().map_or(Value::Null, |it| Value::Text(it.id.as_bytes())),
-        _ => Value::Null,
+        _ => process.container.as_deref().and_then(|it| container_value(it, field)).map_or(
+            Value::Null,
+            |text| Value::Text(text.as_bytes()),
+        ),
+    }
+}
+
+/// The columns that say where the process runs.
+fn container_value(container: &Container, field: usize) -> Option<&str> {
+    let names = &container.names;
+    match field {
+        7 => Some(&container.id),
+        8 => names.image.get().map(Arc::as_ref),
+        9 => names.pod.get().map(|pod| pod.name.as_ref()),
+        10 => names.pod.get().map(|pod| pod.namespace.as_ref()),
+        11 => names.workload.get().map(Arc::as_ref),
+        _ => None,
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Kind {
     Ip,
     /// A TCP or UDP port.
     Port,
+    /// A part of what the cluster calls the peer at the row's `peer_ip`; filled in after decoding.
+    Peer(PeerPart),
     /// An error number (`ENOENT` is 2).
     Errno,
     /// A signal number.
@@ -79,6 +81,21 @@ pub enum Kind {
     Int,
     /// An unsigned whole number.
     Uint,
+}
+
+/// What is told of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerPart {
+    /// Its pod's name.
+    Pod,
+    /// The namespace of the pod or service.
+    Namespace,
+    /// What the pod belongs to.
+    Workload,
+    /// The service at the address, or that the pod answers for.
+    Service,
+    /// The node that has the address, or that the pod is on.
+    Node,
 }
 
 /// The names of a set's bits, lowest first: a name and its mask.
@@ -137,7 +154,7 @@ impl Kind {
         match self {
             Kind::Time | Kind::Int | Kind::Errno | Kind::Signal => Storage::Int,
             Kind::Process => Storage::Process,
-            Kind::Text | Kind::Path | Kind::Args => Storage::Text,
+            Kind::Text | Kind::Path | Kind::Args | Kind::Peer(_) => Storage::Text,
             Kind::Ip => Storage::Ip,
             Kind::Bool => Storage::Bool,
             Kind::Duration
@@ -162,7 +179,7 @@ impl Kind {
             Kind::Uid => "uid",
             Kind::Gid => "gid",
             Kind::Process => "process",
-            Kind::Text => "text",
+            Kind::Text | Kind::Peer(_) => "text",
             Kind::Path => "path",
             Kind::Args => "args",
             Kind::Ip => "ip",

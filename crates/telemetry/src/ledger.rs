@@ -35,6 +35,8 @@ pub enum Side {
     Passed,
     /// Was dropped, and why.
     Dropped(&'static str),
+    /// Went on, but not as it should be: it lacks something.
+    Lacking(&'static str),
 }
 
 /// One line of the ledger.
@@ -51,6 +53,16 @@ pub struct Entry {
 }
 
 type Place = (&'static str, &'static str, Side);
+
+/// Reasons that are somebody's wish: what is dropped for them is not lost.
+const WISHES: [&str; 2] = ["not_asked_for", "not_of_these_pods"];
+
+impl Side {
+    /// Whether what is counted here was lost: dropped against anybody's wish.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Side::Dropped(reason) if !WISHES.contains(&reason))
+    }
+}
 
 impl Ledger {
     /// An empty ledger.
@@ -88,6 +100,13 @@ impl Ledger {
         entries
     }
 
+    /// All that was lost, at any stage.
+    pub fn lost(&self) -> Vec<Entry> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry.side.is_loss());
+        entries
+    }
+
     fn counter(&self, place: Place) -> Counter {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.entry(place).or_default().clone()
@@ -97,7 +116,16 @@ impl Ledger {
 impl Account {
     /// Counts `count` rows as dropped for `reason`.
     pub fn drop(&self, reason: &'static str, count: u64) {
-        self.dropped(reason).add(count);
+        if count > 0 {
+            self.dropped(reason).add(count);
+        }
+    }
+
+    /// Counts `count` rows as passed on without `what`.
+    pub fn lacking(&self, what: &'static str, count: u64) {
+        if count > 0 {
+            self.ledger.counter((self.stage, self.table, Side::Lacking(what))).add(count);
+        }
     }
 
     /// The count of rows dropped for `reason`.

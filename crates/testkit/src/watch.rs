@@ -37,9 +37,16 @@ pub struct Seen {
 }
 
 /// Every mechanism that a ladder may name.
-pub const MECHANISMS: &[&str] = &["lsm", "fentry", "kprobe", "tp_btf", CLASSIC];
+pub const MECHANISMS: &[&str] = &["lsm", "fentry", "kprobe", "tp_btf"];
 /// Makes programs on BTF tracepoints stand on the classic ones, as kernels from 7.0 on need it.
 pub const CLASSIC: &str = "tracepoint";
+
+/// Every mechanism that a ladder may name, and the classic tracepoints on kernels that may need them.
+pub fn mechanisms() -> Vec<&'static str> {
+    let found = Features::probe();
+    let classic = found.list.iter().any(|it| it.name == CLASSIC && it.obstacle.is_none());
+    MECHANISMS.iter().copied().chain(classic.then_some(CLASSIC)).collect()
+}
 
 /// Says that the test `name` could not run, where the test run's summary finds it.
 pub fn not_run(name: &str, reason: &str) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, exit};
 
 use signal_file::FILE;
-use testkit::watch::{CLASSIC, MECHANISMS, Seen, Watch};
+use testkit::watch::{CLASSIC, MECHANISMS, Seen, Watch, mechanisms};
 
 /// Set in the child that acts, to the directory it acts in; it is this very test program.
 const ACT: &str = "FATHOM_TEST_ACT";
@@ -54,7 +54,7 @@ fn what_is_done_to_files() {
 fn every_rung_gives_the_same_rows() {
     let test = "every_rung_gives_the_same_rows";
     let mut first: Option<(&str, Vec<Row>)> = None;
-    for mechanism in MECHANISMS {
+    for mechanism in &mechanisms() {
         let Some(rows) = watch(test, &[mechanism]) else { continue };
         let here = place(test);
         let resolved = |table: &str, path: &str| {

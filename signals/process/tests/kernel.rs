@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio, exit};
 
 use signal_process::PROCESS;
-use testkit::watch::{MECHANISMS, Seen, Watch};
+use testkit::watch::{MECHANISMS, Seen, Watch, mechanisms};
 
 /// Set in the child that acts; it is this very test program.
 const ACT: &str = "FATHOM_TEST_ACT";
@@ -50,7 +50,7 @@ fn the_life_of_processes() {
 
 #[test]
 fn every_rung_sees_when_an_exec_began() {
-    for mechanism in MECHANISMS {
+    for mechanism in &mechanisms() {
         let name = "every_rung_sees_when_an_exec_began";
         let watch = Watch::start(name, &[&PROCESS], &[mechanism]).expect("it loads");
         let Some(watch) = watch else { continue };

@@ -295,7 +295,7 @@ pub fn process(pid: u32, exe: &str, container: bool) -> Arc<Process> {
     process.container = container.then(|| {
         let id = "4f9c2d1e".repeat(8);
         let (pod_uid, qos) = (None, None);
-        Arc::new(Container { id, runtime: Runtime::Containerd, pod_uid, qos })
+        Arc::new(Container::new(id, Runtime::Containerd, pod_uid, qos))
     });
     Arc::new(process)
 }

@@ -136,7 +136,7 @@ fn wait(
 
 /// The closing summary: what was seen, what was not, and what it cost.
 fn summarize(session: &Session, rows: u64) {
-    let lost: u64 = losses(&session.ledger).iter().map(|entry| entry.count).sum();
+    let lost: u64 = session.ledger.lost().iter().map(|entry| entry.count).sum();
     let usage = OwnUsage::now();
     let loss = if lost == 0 { "nothing lost".to_string() } else { format!("{lost} lost") };
     eprintln!(
@@ -150,18 +150,11 @@ fn summarize(session: &Session, rows: u64) {
 
 /// A line for each reason for which rows were lost.
 pub(crate) fn tell_losses(ledger: &Ledger) {
-    for Entry { stage, table, side, count } in losses(ledger) {
+    for Entry { stage, table, side, count } in ledger.lost() {
         if let Side::Dropped(reason) = side {
             eprintln!("fathom: lost {count} {table} in {stage}: {reason}");
         }
     }
-}
-
-/// What was dropped against anybody's will.
-fn losses(ledger: &Ledger) -> Vec<Entry> {
-    let mut entries = ledger.dropped();
-    entries.retain(|entry| entry.side != Side::Dropped("not_asked_for"));
-    entries
 }
 
 /// The command's own code; 128 and the signal's number where a signal ended it, as shells do.

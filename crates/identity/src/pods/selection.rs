@@ -68,6 +68,18 @@ impl Selection {
         self.fits(pod) && self.names(container)
     }
 
+    /// Whether a container that belongs to no pod is meant.
+    pub fn matches_bare(&self, container: &PodContainer) -> bool {
+        let pods_alone =
+            !self.namespaces.is_empty() || !self.labels.is_empty() || self.pod.is_some();
+        !pods_alone && self.names(container)
+    }
+
+    /// Whether single containers of a pod are meant, not all that is in it.
+    pub fn is_by_container(&self) -> bool {
+        self.container.is_some()
+    }
+
     /// Whether everything is meant, what belongs to no pod too.
     pub fn is_everything(&self) -> bool {
         *self == Selection::default()
