@@ -153,6 +153,31 @@ fn a_capture_gives_the_same_rows_again() {
     assert!(String::from_utf8_lossy(&corrupt.stderr).contains("checksum"), "{corrupt:?}");
 }
 
+/// What user space finds out for itself, such as the end of an exchange of datagrams, is in a
+/// capture as well: replayed, it agrees with the workload's log like the rows of the moment.
+#[test]
+fn a_capture_of_connections_agrees_one_to_one() {
+    let test = "a_capture_of_connections_agrees_one_to_one";
+    let Some(place) = Place::new(test) else { return };
+    let operations = (operations() / 5).to_string();
+    let mut command = place.fathom();
+    command.arg("capture").arg(place.path("capture")).arg("--").arg(&place.testkit);
+    command.args(["run", "--seed", "9", "--threads", "2", "--mix", "sockets"]);
+    command.args(["--ops", &operations, "--log"]).arg(place.path("log"));
+    let output = command.env_remove("LD_LIBRARY_PATH").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    if let Some(loss) = said.lines().find(|line| line.contains("fathom: lost ")) {
+        assert!(loss.contains("program in kernel: recursion"), "{said}");
+        return not_run(test, &format!("this kernel preempts tracing programs: {loss}"));
+    }
+    let mut command = place.fathom();
+    command.arg("replay").arg(place.path("capture")).args(["-o", "json", "--to"]);
+    let output = command.arg(place.path("rows")).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    agree(test, &place);
+}
+
 /// The cgroup of the command disappears while it is watched, with all that is in it.
 #[test]
 fn a_cgroup_may_go_while_it_is_watched() {
