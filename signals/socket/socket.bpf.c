@@ -11,6 +11,8 @@ const enum socket_marks *unused_marks __attribute__((unused));
 const struct socket_path_record *unused_path __attribute__((unused));
 const struct socket_state_record *unused_state __attribute__((unused));
 const struct socket_datagram_record *unused_datagram __attribute__((unused));
+const enum socket_over_kind *unused_over_kind __attribute__((unused));
+const struct socket_over_record *unused_over __attribute__((unused));
 
 static __always_inline int unix_ended(struct socket *socket)
 {
@@ -45,13 +47,17 @@ int BPF_KPROBE(socket_unix_release_kprobe, struct socket *socket)
 	return unix_ended(socket);
 }
 
-/* Other families do without. An observer never denies: always 0. */
+/*
+ * Other families do without. An observer never denies: always 0. The helper is called without
+ * asking whether there is one: a kernel whose tracing programs cannot give cookies then refuses
+ * the program, and the hook is told as missing instead of standing there to no effect.
+ */
 static __always_inline int give_cookie(struct sock *sk, int family)
 {
 	struct record_header head;
 
 	if (sk && watched_family(family) && scope_current(&head))
-		sock_name_typed(sk);
+		bpf_get_socket_cookie(sk);
 	return 0;
 }
 

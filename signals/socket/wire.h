@@ -16,6 +16,14 @@ enum socket_kind {
 	SOCKET_CLOSE = 4,	/* an end, of a connection, a listener or an exchange */
 	SOCKET_STATE = 5,	/* a TCP socket changed its state */
 	SOCKET_DATAGRAM = 6,	/* the first datagram between a socket and a peer */
+	SOCKET_OVER = 7,	/* the end of an exchange that user space found */
+};
+
+/* Why user space took an exchange out of the table. */
+enum socket_over_kind {
+	OVER_CLOSED = 1,	/* its socket was closed */
+	OVER_IDLE = 2,		/* there was no datagram for long */
+	OVER_OPEN = 3,		/* it is not over; the observation is */
 };
 
 /* What the socket was in the conversation. */
@@ -106,6 +114,18 @@ struct socket_exchange_record {
 	__u64 datagrams_sent;
 	__u64 datagrams_received;
 	__u8 role;		/* socket_role_kind */
+	__u8 spare[7];
+};
+
+/*
+ * What user space writes when it takes an exchange out of the table, so that the end of an exchange
+ * is a record like all others and stands in captures.
+ */
+struct socket_over_record {
+	struct record_header header;	/* of who began it, at the time it was taken out */
+	struct socket_exchange_record exchange;
+	__u64 ended;		/* as header.time */
+	__u8 why;		/* socket_over_kind */
 	__u8 spare[7];
 };
 

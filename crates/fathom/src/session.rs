@@ -310,8 +310,13 @@ impl Worker {
         let now = self.node.now();
         self.pulse.kept_house.store(now, Ordering::Relaxed);
         self.identity.expire(now);
-        let origin = |header: &wire::RecordHeader| self.node.origin(header);
-        signal_socket::sweep(&self.kernel, now, UDP_IDLE, last, &origin, self.stream.sink());
+        let Worker { kernel, stream, recorder, .. } = self;
+        signal_socket::sweep(kernel, now, UDP_IDLE, last, &mut |record| {
+            if let Some(recorder) = recorder {
+                recorder.record(record);
+            }
+            stream.take(record);
+        });
         if self.stream.wants_any(crate::monitor::TABLES) {
             crate::monitor::count_kernel(&self.kernel, &self.ledger);
             let origin = self.node.own_origin();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use testkit::hooks::Hooks;
 use testkit::storm::{self, Storm};
 use testkit::truth::{Rung, compare_with};
 use testkit::workload::{self, Mix, Plan};
@@ -117,6 +118,9 @@ struct Compare {
     /// A column or a whole table that is not compared.
     #[arg(long, value_name = "COLUMN|TABLE")]
     skip: Vec<String>,
+    /// What `fathom doctor --format json` printed there; without it every hook has to tell all.
+    #[arg(long, value_name = "FILE")]
+    doctor: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -197,7 +201,13 @@ impl Compare {
             .with_context(|| format!("reading the log {}", self.log.display()))?;
         let rows = log::read(open(&self.rows)?)
             .with_context(|| format!("reading the rows {}", self.rows.display()))?;
+        let hooks = match &self.doctor {
+            None => Hooks::default(),
+            Some(path) => Hooks::of_doctor(&serde_json::from_reader(open(path)?)?)
+                .with_context(|| format!("reading the report {}", path.display()))?,
+        };
         let rung = Rung {
+            hooks,
             nulls: self.null.into_iter().collect(),
             skipped: self.skip.into_iter().collect(),
         };

@@ -57,6 +57,7 @@ pub const CONNECT: &str = "socket_connect";
 pub const ACCEPT: &str = "socket_accept";
 pub const CLOSE: &str = "socket_close";
 pub const DATAGRAM: &str = "socket_datagram";
+pub const STATE: &str = "socket_state";
 pub const SOCKET: &str = "socket";
 pub const FAMILY: &str = "family";
 pub const PROTOCOL: &str = "protocol";
@@ -72,6 +73,17 @@ pub const DATAGRAMS_RECEIVED: &str = "datagrams_received";
 pub const DIRECTION: &str = "direction";
 pub const BYTES: &str = "bytes";
 pub const CLOSED_BY: &str = "closed_by";
+pub const ROLE: &str = "role";
+pub const LOCAL_SOURCE: &str = "local_source";
+pub const PEER_SOURCE: &str = "peer_source";
+pub const OLD_STATE: &str = "old_state";
+pub const NEW_STATE: &str = "new_state";
+pub const DURATION: &str = "duration";
+pub const LATENCY: &str = "latency";
+pub const SEGMENTS_SENT: &str = "segments_sent";
+pub const SEGMENTS_RECEIVED: &str = "segments_received";
+pub const RETRANSMITS: &str = "retransmits";
+pub const RTT: &str = "rtt";
 
 /// Which rows of a table a log entry may be found among.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +94,15 @@ pub enum Scope {
     Process,
     /// Those of the workload's processes, told apart by the socket's cookie.
     Socket,
+    /// The same, and those of one socket in their order: the first of it is the first.
+    SocketInOrder,
+}
+
+impl Scope {
+    /// Whether rows are told apart by their socket.
+    pub fn is_socket(self) -> bool {
+        matches!(self, Scope::Socket | Scope::SocketInOrder)
+    }
 }
 
 /// How the rows of one table are told apart.
@@ -117,7 +138,8 @@ pub const COMPARED: &[Compared] = &[
     Compared { table: LISTEN, scope: Scope::Socket, identity: &[SOCKET] },
     Compared { table: CONNECT, scope: Scope::Socket, identity: &[SOCKET] },
     Compared { table: ACCEPT, scope: Scope::Socket, identity: &[SOCKET] },
-    Compared { table: CLOSE, scope: Scope::Socket, identity: &[SOCKET] },
+    Compared { table: STATE, scope: Scope::SocketInOrder, identity: &[SOCKET] },
+    Compared { table: CLOSE, scope: Scope::Socket, identity: &[SOCKET, PEER_IP, PEER_PORT] },
     Compared { table: DATAGRAM, scope: Scope::Socket, identity: &[SOCKET, PEER_IP, PEER_PORT] },
 ];
 

@@ -12,6 +12,7 @@ pub mod child;
 pub mod columns;
 pub mod flip;
 pub mod fuzz;
+pub mod hooks;
 pub mod log;
 pub mod rng;
 pub mod shop;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
 use crate::columns as c;
+use crate::hooks::{Hooks, When};
 
 /// One operation, as one row of one table should tell it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct LogEntry {
     /// Whether there may also be no row.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// Where there is such a row: on every rung if nothing is said, else there alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// What the row's columns have to say; columns that are not named are not looked at.
     pub expect: BTreeMap<Cow<'static, str>, Expect>,
 }
@@ -62,6 +66,20 @@ pub enum Expect {
         /// The fewest bytes, each text counted with its closing NUL.
         least: usize,
     },
+    /// A number that is no smaller.
+    AtLeast {
+        /// The smallest.
+        at_least: i64,
+    },
+    /// One thing or another, as a hook of the agent stands.
+    Depends {
+        /// When the first is expected.
+        when: When,
+        /// The first.
+        then: Box<Expect>,
+        /// The other.
+        otherwise: Box<Expect>,
+    },
 }
 
 impl LogEntry {
@@ -69,7 +87,7 @@ impl LogEntry {
     pub fn new(table: &'static str, call: &'static str) -> LogEntry {
         let expect = BTreeMap::new();
         let (table, call) = (Cow::from(table), Cow::from(call));
-        LogEntry { seq: 0, pid: 0, tid: 0, table, call, optional: false, expect }
+        LogEntry { seq: 0, pid: 0, tid: 0, table, call, optional: false, when: None, expect }
     }
 
     /// The same entry, which says `value` of `column`.
@@ -88,6 +106,26 @@ impl LogEntry {
     pub fn maybe(mut self) -> LogEntry {
         self.optional = true;
         self
+    }
+
+    /// The same entry, which has a row only where `when` says so.
+    pub fn only(mut self, when: Option<When>) -> LogEntry {
+        self.when = when;
+        self
+    }
+
+    /// What of the entry is to be told where the hooks stand so; nothing if that is no row.
+    pub fn told(mut self, hooks: &Hooks) -> Option<LogEntry> {
+        if self.when.as_ref().is_some_and(|when| !hooks.meet(when)) {
+            return None;
+        }
+        for expect in self.expect.values_mut() {
+            while let Expect::Depends { when, then, otherwise } = expect {
+                let told = if hooks.meet(when) { then } else { otherwise };
+                *expect = std::mem::replace(told, Expect::Null);
+            }
+        }
+        Some(self)
     }
 
     /// The same entry as one of another process.
@@ -114,6 +152,12 @@ impl Expect {
     /// Any one of `values`.
     pub fn one_of(values: impl IntoIterator<Item = Expect>) -> Expect {
         Expect::OneOf { one_of: values.into_iter().collect() }
+    }
+
+    /// `then` where `when` says so, else `otherwise`.
+    pub fn depending(when: When, then: impl Into<Expect>, otherwise: impl Into<Expect>) -> Expect {
+        let (then, otherwise) = (Box::new(then.into()), Box::new(otherwise.into()));
+        Expect::Depends { when, then, otherwise }
     }
 
     /// Text.
@@ -316,6 +360,9 @@ mod tests {
             .with(c::FLAGS, vec!["O_RDWR"])
             .with(c::MODE, Expect::one_of([Expect::Null, 0i64.into()]))
             .with(c::ARGS, Expect::Begins { begins: vec![Bytes::from("a")], least: 2 })
+            .with(c::DURATION, Expect::AtLeast { at_least: 1 })
+            .with(c::CLOSED_BY, Expect::depending(When::full("x"), "local", Expect::Null))
+            .only(Some(When::lesser("y")))
             .result(&Err::<(), _>(Errno::NOENT));
         let mut text = Vec::new();
         write(std::slice::from_ref(&entry), &mut text).unwrap();

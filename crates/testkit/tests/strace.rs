@@ -53,8 +53,10 @@ fn traced(mix: &str, seed: u64, ops: usize, threads: usize) -> Report {
             "socket_connect",
             "socket_accept",
             "socket_close",
+            "socket_state",
             "socket_datagram",
         ]),
+        ..Rung::full()
     };
     compare_with(&entries, &rows, &rung)
 }

@@ -8,7 +8,8 @@ use crate::event::{
     SocketAccept, SocketBind, SocketClose, SocketConnect, SocketDatagram, SocketListen, SocketState,
 };
 use crate::record::{
-    self, SocketCallRecord, SocketCloseRecord, SocketDatagramRecord, SocketStateRecord,
+    self, SocketCallRecord, SocketCloseRecord, SocketDatagramRecord, SocketExchangeRecord,
+    SocketOverRecord, SocketStateRecord,
 };
 
 /// Turns one record into rows.
@@ -26,6 +27,7 @@ pub(crate) fn decode(
         record::SOCKET_STATE => state(origin, reader, sink),
         record::SOCKET_DATAGRAM => datagram(origin, reader, sink),
         record::SOCKET_CLOSE => close(origin, reader, sink),
+        record::SOCKET_OVER => over(origin, reader, sink),
         _ => Err(Malformed::Kind),
     }
 }
@@ -195,6 +197,55 @@ fn close(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
     Ok(())
 }
 
+/// The end of an exchange that the sweep found.
+fn over(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malformed> {
+    let (record, _) = reader.record::<SocketOverRecord>()?;
+    let SocketOverRecord { header: _, exchange, ended, why, spare: _ } = record;
+    let SocketExchangeRecord {
+        header: began,
+        ends,
+        last: _,
+        bytes_sent,
+        bytes_received,
+        datagrams_sent,
+        datagrams_received,
+        role,
+        spare: _,
+    } = exchange;
+    let ends = Ends::read(&ends);
+    sink.row(
+        origin,
+        SocketClose {
+            socket: ends.socket,
+            fd: None,
+            family: ends.family,
+            protocol: ends.protocol,
+            local_ip: ends.local_ip,
+            local_port: ends.local_port,
+            peer_ip: ends.peer_ip,
+            peer_port: ends.peer_port,
+            path: None,
+            role: role_name(role),
+            closed_by: match u32::from(why) {
+                record::OVER_CLOSED => "local",
+                record::OVER_IDLE => "idle",
+                _ => "open",
+            },
+            error: None,
+            duration: ended.saturating_sub(began.time),
+            bytes_sent: Some(bytes_sent),
+            bytes_received: Some(bytes_received),
+            segments_sent: None,
+            segments_received: None,
+            datagrams_sent: Some(datagrams_sent),
+            datagrams_received: Some(datagrams_received),
+            rtt: None,
+            retransmits: None,
+        },
+    );
+    Ok(())
+}
+
 fn changed(ends: &Ends, now: u64, entered: u64, old_state: u8, new_state: u8) -> SocketState {
     SocketState {
         socket: ends.socket,
@@ -232,7 +283,7 @@ fn state_name(state: u8) -> &'static str {
     NAMES.get(usize::from(state)).copied().unwrap_or("UNKNOWN")
 }
 
-pub(crate) fn role_name(role: u8) -> &'static str {
+fn role_name(role: u8) -> &'static str {
     match u32::from(role) {
         record::ROLE_CLIENT => "client",
         record::ROLE_SERVER => "server",

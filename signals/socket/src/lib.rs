@@ -49,6 +49,7 @@ pub static SOCKET: Signal = Signal {
         "socket_close",
         "socket_state",
         "socket_datagram",
+        "socket_close",
     ],
     hooks: &[
         Hook {
@@ -78,7 +79,8 @@ pub static SOCKET: Signal = Signal {
         },
         Hook {
             what: "cookies from the beginning",
-            lost: "cookies of unix sockets and of sockets that are only bound: their inode numbers are told",
+            lost: "cookies of unix sockets and of sockets that are only bound, and before Linux 5.12, where \
+                   tracing programs cannot give any, of accepted TCP sockets: their inode numbers are told",
             rungs: &[
                 Rung::full(Mechanism::Lsm, "socket_made_lsm"),
                 Rung::full(Mechanism::Fentry, "socket_made_fentry"),

@@ -16,6 +16,7 @@ const ACCEPT: u16 = 3;
 const CLOSE: u16 = 4;
 const STATE: u16 = 5;
 const DATAGRAM: u16 = 6;
+const OVER: u16 = 7;
 const LOCAL: u8 = 1;
 const PEER: u8 = 2;
 const CALLER: u8 = 4;
@@ -193,6 +194,37 @@ fn the_first_datagram() {
         values::<SocketDatagram, 4>(&sink, columns),
         [Value::Text(b"ipv6"), Value::Text(b"udp"), Value::Text(b"in"), Value::Uint(100)]
     );
+}
+
+#[test]
+fn the_end_of_an_exchange_that_was_found_later() {
+    let closed_by = |why| {
+        // The exchange as it stood in the table, its own head first: it began at 4000.
+        let mut head = Record::new(DATAGRAM);
+        head.0[..8].copy_from_slice(&4_000u64.to_ne_bytes());
+        let exchange = head.ends(UDP, LOCAL | PEER).u64s(&[6_000, 10, 20, 1, 2]);
+        let record = Record::new(OVER).bytes(&exchange.bytes(&[2, 0, 0, 0, 0, 0, 0, 0]).0);
+        let sink = record.u64s(&[7_000]).bytes(&[why, 0, 0, 0, 0, 0, 0, 0]).decode().unwrap();
+        let columns = ["role", "duration", "bytes_sent", "bytes_received", "datagrams_received"];
+        assert_eq!(
+            values::<SocketClose, 5>(&sink, columns),
+            [
+                Value::Text(b"server"),
+                Value::Uint(3_000),
+                Value::Uint(10),
+                Value::Uint(20),
+                Value::Uint(2)
+            ]
+        );
+        let columns = ["peer_ip", "peer_port", "fd", "segments_sent", "retransmits"];
+        assert_eq!(
+            values::<SocketClose, 5>(&sink, columns),
+            [ip(2), Value::Uint(80), Value::Null, Value::Null, Value::Null]
+        );
+        let [by] = values::<SocketClose, 1>(&sink, ["closed_by"]);
+        String::from_utf8(by.text().unwrap().to_vec()).unwrap()
+    };
+    assert_eq!([1, 2, 3].map(closed_by), ["local", "idle", "open"]);
 }
 
 /// The end of a connection with this error, last state, role and first FIN.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::value::{shown_expect, shown_value};
 use crate::columns as c;
+use crate::hooks::{ACCEPTED_UNIX_COOKIES, COOKIES, Hooks, When};
 use crate::log::LogEntry;
 
 /// In a cookie, that it stands in for one the kernel had not given yet.
@@ -18,8 +19,13 @@ const ENDS: [&str; 6] =
 
 /// The rows with the cookie that the log knows in place of a stand-in, found by the two ends of
 /// an accepted connection. The kernel numbers a socket when somebody asks, and the workload can
-/// ask only after accept has returned.
-pub(super) fn with_true_cookies<'a>(log: &[LogEntry], rows: &'a [Value]) -> Cow<'a, [Value]> {
+/// ask only after accept has returned. Where the hooks give cookies there is nothing to stand in
+/// for, and a stand-in is wrong.
+pub(super) fn with_true_cookies<'a>(
+    log: &[LogEntry],
+    rows: &'a [Value],
+    hooks: &Hooks,
+) -> Cow<'a, [Value]> {
     let stand_in = |row: &Value| row[c::SOCKET].as_u64().filter(|cookie| cookie & STAND_IN != 0);
     if !rows.iter().any(|row| stand_in(row).is_some()) {
         return Cow::Borrowed(rows);
@@ -31,8 +37,12 @@ pub(super) fn with_true_cookies<'a>(log: &[LogEntry], rows: &'a [Value]) -> Cow<
         let cookie = serde_json::from_str(&cookie).unwrap_or_default();
         accepted.entry(ends.to_vec()).or_default().push_back(cookie);
     }
+    let may_stand_in = |row: &&Value| {
+        let hook = if row[c::FAMILY] == "unix" { ACCEPTED_UNIX_COOKIES } else { COOKIES };
+        row[c::TABLE] == c::ACCEPT && hooks.meet(&When::lesser(hook))
+    };
     let mut known: HashMap<u64, Value> = HashMap::new();
-    for row in rows.iter().filter(|row| row[c::TABLE] == c::ACCEPT) {
+    for row in rows.iter().filter(may_stand_in) {
         let ends = ENDS.map(|column| shown_value(&row[column])).to_vec();
         let found = accepted.get_mut(&ends).and_then(VecDeque::pop_front);
         if let (Some(cookie), Some(found)) = (stand_in(row), found) {

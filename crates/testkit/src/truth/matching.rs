@@ -16,21 +16,28 @@ use crate::log::{Expect, LogEntry};
 /// not fit. `rows` are in time order.
 pub(super) fn pair(log: &[LogEntry], rows: &[&Row<'_>], rung: &Rung) -> Report {
     let mut waiting: HashMap<String, Waiting> = HashMap::new();
+    let mut places = Places::default();
     for (at, row) in rows.iter().enumerate() {
         let Some(compared) = c::compared(row.table) else { continue };
-        waiting.entry(row_identity(compared, row)).or_default().next.push_back(at);
+        let identity = places.of(compared, row_identity(compared, row));
+        waiting.entry(identity).or_default().next.push_back(at);
     }
     let mut order: Vec<usize> = (0..log.len()).collect();
     order.sort_by_key(|&at| log[at].seq);
+    let mut places = Places::default();
+    let mut identities = vec![String::new(); log.len()];
+    for &at in &order {
+        let Some(compared) = c::compared(&log[at].table) else { continue };
+        identities[at] = places.of(compared, entry_identity(compared, &log[at]));
+    }
     let mut row_of: Vec<Option<usize>> = vec![None; log.len()];
     // First what agrees in everything, so that one lost row does not shift all that follow.
     for strict in [true, false] {
         for &at in order.iter().filter(|&&at| strict || !log[at].optional) {
-            let Some(compared) = c::compared(&log[at].table) else { continue };
             if row_of[at].is_some() {
                 continue;
             }
-            if let Some(waiting) = waiting.get_mut(&entry_identity(compared, &log[at])) {
+            if let Some(waiting) = waiting.get_mut(&identities[at]) {
                 row_of[at] = match strict {
                     true => {
                         waiting.take_first(|row| differences(&log[at], rows[row], rung).is_empty())
@@ -45,6 +52,21 @@ pub(super) fn pair(log: &[LogEntry], rows: &[&Row<'_>], rung: &Rung) -> Report {
         Report { disordered: disorder(log, &order, rows, &row_of), ..Report::default() };
     fill(&mut report, log, &order, rows, &row_of, rung);
     report
+}
+
+/// How many of each identity there were, where the first has to be the first.
+#[derive(Default)]
+struct Places(HashMap<String, usize>);
+
+impl Places {
+    fn of(&mut self, compared: &Compared, identity: String) -> String {
+        if compared.scope != Scope::SocketInOrder {
+            return identity;
+        }
+        let place = self.0.entry(identity.clone()).or_default();
+        *place += 1;
+        format!("{identity}\0{place}")
+    }
 }
 
 /// The rows of one identity that no entry has taken.
@@ -91,7 +113,7 @@ fn pair_by_place(
     let mut taken = vec![false; rows.len()];
     row_of.iter().flatten().for_each(|&at| taken[at] = true);
     for (at, row) in rows.iter().enumerate().filter(|&(at, _)| !taken[at]) {
-        if c::compared(row.table).is_some_and(|it| it.scope != Scope::Socket) {
+        if c::compared(row.table).is_some_and(|it| !it.scope.is_socket()) {
             free.entry((row.table, row.pid, row.tid)).or_default().push_back(at);
         }
     }
@@ -172,6 +194,15 @@ fn fill(
 
 fn differences(entry: &LogEntry, row: &Row<'_>, rung: &Rung) -> Vec<Difference> {
     let mut differences = Vec::new();
+    // Of a socket the row says whose it is, whoever's turn it was when it came about.
+    if c::compared(row.table).is_some_and(|it| it.scope.is_socket()) {
+        for (column, is, found) in [(c::PID, entry.pid, row.pid), (c::TID, entry.tid, row.tid)] {
+            if is != found {
+                let (field, expected) = (column.to_string(), Expect::Int(is.into()));
+                differences.push(Difference { field, expected, found: found.into() });
+            }
+        }
+    }
     for (column, expect) in &entry.expect {
         let found = &row.value[column.as_ref()];
         let excused = rung.skips(&entry.table, column)
@@ -207,7 +238,7 @@ fn identity(
     let mut key = match compared.scope {
         Scope::Thread => format!("{} {pid} {tid}", compared.table),
         Scope::Process => format!("{} {pid}", compared.table),
-        Scope::Socket => compared.table.to_owned(),
+        Scope::Socket | Scope::SocketInOrder => compared.table.to_owned(),
     };
     for value in values {
         key.push('\0');

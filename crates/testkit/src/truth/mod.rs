@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::hooks::Hooks;
 use crate::log::LogEntry;
 pub use report::{Difference, Report, Wrong};
 
@@ -25,6 +26,8 @@ pub struct Rung {
     pub nulls: BTreeSet<String>,
     /// Columns, `table.column` or `*.column`, and whole tables that are not compared.
     pub skipped: BTreeSet<String>,
+    /// How the hooks stand, for what the log expects of some rungs only.
+    pub hooks: Hooks,
 }
 
 impl Rung {
@@ -61,10 +64,11 @@ pub fn compare(log: &[LogEntry], rows: &[Value]) -> Report {
 
 /// Compares a log with rows, one to one.
 pub fn compare_with(log: &[LogEntry], rows: &[Value], rung: &Rung) -> Report {
-    let rows = cookies::with_true_cookies(log, rows);
+    let rows = cookies::with_true_cookies(log, rows, &rung.hooks);
     let rows = window::in_time_order(&rows);
     let log = window::with_known_pids(log, &rows);
-    let log: Vec<LogEntry> = log.into_iter().filter(|it| !rung.skips_table(&it.table)).collect();
+    let log = log.into_iter().filter(|it| !rung.skips_table(&it.table));
+    let log: Vec<LogEntry> = log.filter_map(|it| it.told(&rung.hooks)).collect();
     let view = window::View::new(&log, &rows);
     let rows = rows.iter().filter(|row| view.counts(row) && !rung.skips_table(row.table));
     let mut report = matching::pair(&log, &rows.collect::<Vec<_>>(), rung);

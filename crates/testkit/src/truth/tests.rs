@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::columns as c;
+use crate::hooks::{self, Hooks, When};
 use crate::log::{Edge, Expect, UNKNOWN_PID};
 
 /// What a perfect agent would print for `entry`.
@@ -29,6 +30,8 @@ fn value(expect: &Expect) -> Value {
         Expect::List(list) => list.iter().map(|it| it.shown()).collect(),
         Expect::OneOf { one_of } => value(one_of.last().expect("a choice")),
         Expect::Begins { begins, .. } => begins.iter().map(|it| it.shown()).collect(),
+        Expect::AtLeast { at_least } => json!(at_least),
+        Expect::Depends { then, .. } => value(then),
     }
 }
 
@@ -218,9 +221,11 @@ fn sockets_are_told_apart_by_their_cookies() {
     let mut rows = rows(&log);
     rows.remove(3);
     rows.swap(1, 2);
-    // The kernel may close for another thread.
-    rows[1]["tid"] = 12.into();
     assert!(compare(&log, &rows).is_clean());
+    // The kernel may close for another thread; the row is the owner's.
+    rows[1]["tid"] = 12.into();
+    assert_eq!(compare(&log, &rows).wrong.len(), 1);
+    rows[1]["tid"] = 11.into();
     rows[1][c::BYTES_SENT] = 21.into();
     assert_eq!(compare(&log, &rows).wrong.len(), 1);
 }
@@ -238,10 +243,53 @@ fn a_stand_in_for_a_cookie_is_seen_through() {
     let mut rows = rows(&log);
     rows[1][c::SOCKET] = json!((1u64 << 63) + 5);
     rows[2][c::SOCKET] = json!((1u64 << 63) + 6);
-    let report = compare(&log, &rows);
+    let doctor = json!({"capabilities": [{"what": hooks::COOKIES, "state": "missing"}]});
+    let rung = Rung { hooks: Hooks::of_doctor(&doctor).unwrap(), ..Rung::full() };
+    let report = compare_with(&log, &rows, &rung);
     assert!(report.is_clean(), "{report}");
+    assert!(!compare(&log, &rows).is_clean(), "where cookies are given none may stand in");
     rows[2][c::PEER_PORT] = 2001.into();
+    assert!(!compare_with(&log, &rows, &rung).is_clean());
+}
+
+#[test]
+fn the_states_of_a_socket_come_in_their_order() {
+    let changed = |socket: i64, old: &str, new: &str| {
+        let entry = LogEntry::new(c::STATE, "tcp").with(c::SOCKET, socket);
+        entry.with(c::OLD_STATE, old).with(c::NEW_STATE, new)
+    };
+    let log = log([
+        changed(1, "ESTABLISHED", "FIN_WAIT1"),
+        changed(2, "ESTABLISHED", "CLOSE_WAIT"),
+        changed(1, "FIN_WAIT1", "FIN_WAIT2"),
+    ]);
+    let mut rows = rows(&log);
+    assert!(compare(&log, &rows).is_clean());
+    let early = rows[1]["time"].clone();
+    rows[2]["time"] = early.clone();
+    assert!(compare(&log, &rows).is_clean(), "sockets do not wait for each other");
+    rows[1]["time"] = rows[3]["time"].clone();
+    rows[3]["time"] = early;
     assert!(!compare(&log, &rows).is_clean());
+}
+
+#[test]
+fn what_a_rung_cannot_tell_is_asked_of_the_others_alone() {
+    let close = LogEntry::new(c::CLOSE, "close").with(c::SOCKET, 1i64);
+    let full = When::full(hooks::UNIX_CLOSE);
+    let by = Expect::depending(full.clone(), "local", "idle");
+    let log =
+        log([close.clone().with(c::CLOSED_BY, by), close.with(c::SOCKET, 2i64).only(Some(full))]);
+    let all = rows(&log);
+    let mut fewer = all.clone();
+    fewer.remove(2);
+    fewer[1][c::CLOSED_BY] = "idle".into();
+    let doctor = json!({"capabilities": [{"what": hooks::UNIX_CLOSE, "state": "missing"}]});
+    let rung = Rung { hooks: Hooks::of_doctor(&doctor).unwrap(), ..Rung::full() };
+    assert!(compare(&log, &all).is_clean() && !compare(&log, &fewer).is_clean());
+    assert!(compare_with(&log, &fewer, &rung).is_clean());
+    let report = compare_with(&log, &all, &rung);
+    assert_eq!((report.extra.len(), report.wrong.len()), (1, 1), "{report}");
 }
 
 #[test]

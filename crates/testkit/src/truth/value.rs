@@ -21,6 +21,8 @@ pub(super) fn shown_expect(expect: &Expect) -> String {
         Expect::List(list) => format!("{list:?}"),
         Expect::OneOf { one_of } => one_of.first().map(shown_expect).unwrap_or_default(),
         Expect::Begins { begins, .. } => format!("{begins:?}"),
+        Expect::AtLeast { at_least } => at_least.to_string(),
+        Expect::Depends { then, .. } => shown_expect(then),
     }
 }
 
@@ -46,6 +48,9 @@ pub(super) fn agrees(column: &str, expect: &Expect, found: &Value) -> bool {
         Expect::Bool(value) => found.as_bool() == Some(*value),
         Expect::Int(value) => number(column, found) == Some(*value),
         Expect::Text(bytes) => text_agrees(bytes, found),
+        Expect::AtLeast { at_least } => number(column, found).is_some_and(|it| it >= *at_least),
+        // The log was read for the hooks that there are, so nothing is left to depend on.
+        Expect::Depends { .. } => false,
     }
 }
 

@@ -143,7 +143,7 @@ impl View {
         let Some(compared) = c::compared(row.table) else { return false };
         match compared.scope {
             Scope::Process => self.family.contains(&row.pid),
-            Scope::Socket => self.marked.contains(&row.pid),
+            Scope::Socket | Scope::SocketInOrder => self.marked.contains(&row.pid),
             Scope::Thread => self.windows.get(&(row.pid, row.tid)).is_some_and(|windows| {
                 windows.iter().any(|&(begin, end)| (begin..=end).contains(&row.place))
             }),

@@ -85,9 +85,10 @@ impl Watch {
 
     /// The rows of exchanges that are over.
     pub(crate) fn sweep(&self, idle: Duration, last: bool) -> Vec<Row> {
-        let mut sink = Sink::default();
-        signal_socket::sweep(&self.kernel, boot_time(), idle, last, &origin, &mut sink);
-        flatten(&sink)
+        let mut rows = Vec::new();
+        let mut take = |bytes: &[u8]| rows.extend(decoded(bytes));
+        signal_socket::sweep(&self.kernel, boot_time(), idle, last, &mut take);
+        rows
     }
 
     /// Runs the act `name` in `cgroup`, whatever is watched.
@@ -107,12 +108,7 @@ impl Watch {
         }
         self.expect_no_loss();
         let mut rows = Vec::new();
-        for bytes in &records {
-            let (header, reader) = wire::Reader::new(bytes).expect("a whole record");
-            let mut sink = Sink::default();
-            (SOCKET.decode)(&header, origin(&header), reader, &mut sink).expect("decodes");
-            rows.extend(flatten(&sink));
-        }
+        records.iter().for_each(|bytes| rows.extend(decoded(bytes)));
         Seen { rows, said, pid, rungs: self.rungs.clone() }
     }
 
@@ -185,6 +181,14 @@ fn origin(header: &wire::RecordHeader) -> Origin {
         cgroup: header.cgroup,
         comm: header.comm,
     }
+}
+
+/// The rows of one record.
+fn decoded(bytes: &[u8]) -> Vec<Row> {
+    let (header, reader) = wire::Reader::new(bytes).expect("a whole record");
+    let mut sink = Sink::default();
+    (SOCKET.decode)(&header, origin(&header), reader, &mut sink).expect("decodes");
+    flatten(&sink)
 }
 
 fn flatten(sink: &Sink) -> Vec<Row> {

@@ -1,7 +1,7 @@
-//! One socket, with what its rows have to say.
+//! One socket, with what the rows of its calls have to say.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,6 +11,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType, sockopt,
 };
 
+use super::ends::ClosedBy;
+use super::exchange::{Exchanges, Way};
 use crate::columns as c;
 use crate::log::{Expect, LogEntry, Recorder};
 
@@ -24,27 +26,36 @@ pub(super) struct Endpoint {
     protocol: &'static str,
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
+    /// The unix name that it is bound to.
+    pub(super) path: Option<Vec<u8>>,
+    /// The bytes of a stream.
     pub(super) sent: i64,
     pub(super) received: i64,
-    pub(super) packets_sent: i64,
-    pub(super) packets_received: i64,
-    /// Whether there was something to close, so that its close must be told.
-    used: bool,
+    /// The datagrams over UDP.
+    pub(super) exchanges: Exchanges,
+    /// What it has become; nothing where there is nothing to close.
+    pub(super) role: Option<Role>,
 }
 
-/// How a connection came to its end, as one side sees it.
+/// What a socket is in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ClosedBy {
-    /// This side spoke the last word first.
-    Local,
-    /// The other side did.
-    Remote,
-    /// This side cut it off.
-    LocalReset,
-    /// The other side cut it off.
-    RemoteReset,
-    /// There was no connection to close.
-    Nobody,
+pub(super) enum Role {
+    Client,
+    Server,
+    Listener,
+    /// A unix socket that was only bound.
+    Bound,
+}
+
+impl Role {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Role::Client => "client",
+            Role::Server => "server",
+            Role::Listener => "listener",
+            Role::Bound => "bound",
+        }
+    }
 }
 
 impl Endpoint {
@@ -85,16 +96,28 @@ impl Endpoint {
             protocol,
             local: None,
             peer: None,
+            path: None,
             sent: 0,
             received: 0,
-            packets_sent: 0,
-            packets_received: 0,
-            used: false,
+            exchanges: Exchanges::default(),
+            role: None,
         }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    pub(super) fn number(&self) -> i64 {
+        i64::from(self.fd.as_raw_fd())
+    }
+
+    pub(super) fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    pub(super) fn is_ipv4(&self) -> bool {
+        self.family == "ipv4"
     }
 
     /// An entry about this socket.
@@ -105,58 +128,97 @@ impl Endpoint {
             .with(c::PROTOCOL, self.protocol)
     }
 
+    /// The entry of a call on this socket, with its result.
+    fn call<T>(
+        &self,
+        table: &'static str,
+        call: &'static str,
+        result: &Result<T, Errno>,
+    ) -> LogEntry {
+        self.entry(table, call).with(c::FD, self.number()).result(result)
+    }
+
     pub(super) fn bind(&mut self, rec: &mut Recorder, to: SocketAddr) -> Result<(), Errno> {
         let result = rustix::net::bind(&self.fd, &to);
-        let mut entry = self.entry(c::BIND, "bind").result(&result);
-        entry = entry.with(c::LOCAL_IP, to.ip().to_string());
-        if result.is_ok() {
-            self.learn_local();
-            let port = self.local.map_or(0, |local| local.port());
-            // Port 0 is asked for; which one it became is known only after.
-            let ports = [i64::from(port), i64::from(to.port())].map(Expect::Int);
-            entry = entry.with(c::LOCAL_PORT, Expect::one_of(ports));
-        }
+        self.local = local_of(self.fd());
+        // Port 0 is asked for; which one it became the kernel says.
+        let at = self.local.filter(|_| result.is_ok()).unwrap_or(to);
+        let port = Some(i64::from(at.port())).filter(|&port| port != 0);
+        let entry = self
+            .call(c::BIND, "bind", &result)
+            .with(c::LOCAL_IP, at.ip().to_string())
+            .with(c::LOCAL_PORT, port)
+            .with(c::PATH, Expect::Null)
+            .with(c::LOCAL_SOURCE, source(result.is_ok()));
         rec.add(entry);
         result
     }
 
     pub(super) fn listen(&mut self, rec: &mut Recorder, backlog: i32) {
         let result = rustix::net::listen(&self.fd, backlog);
-        self.used = true;
-        let entry = self.entry(c::LISTEN, "listen").with(c::BACKLOG, i64::from(backlog));
-        rec.add(self.with_local(entry).result(&result));
+        self.role = Some(Role::Listener);
+        if self.protocol == "tcp" {
+            self.changed(rec, "CLOSE", "LISTEN");
+        }
+        let entry = self.call(c::LISTEN, "listen", &result).with(c::BACKLOG, i64::from(backlog));
+        rec.add(self.with_ends(entry).with(c::PATH, self.path.clone()));
     }
 
     pub(super) fn connect(&mut self, rec: &mut Recorder, to: SocketAddr) -> Result<(), Errno> {
         let result = rustix::net::connect(&self.fd, &to);
         let again = result == Err(Errno::ISCONN);
-        let mut entry = self.entry(c::CONNECT, "connect").result(&result);
-        if !again {
-            entry = entry
-                .with(c::PEER_IP, to.ip().to_string())
-                .with(c::PEER_PORT, i64::from(to.port()));
+        let entry = self
+            .call(c::CONNECT, "connect", &result)
+            .with(c::PEER_SOURCE, source(!again))
+            .with(c::PATH, Expect::Null)
+            .with(c::PEER_IP, to.ip().to_string())
+            .with(c::PEER_PORT, i64::from(to.port()));
+        if again {
+            rec.add(entry);
+            return result;
         }
-        if matches!(result, Ok(()) | Err(Errno::INPROGRESS)) {
-            self.learn_local();
-            (self.peer, self.used) = (Some(to), true);
-            entry = self.with_local(entry);
+        (self.peer, self.role) = (Some(to), Some(Role::Client));
+        let under_way = matches!(result, Ok(()) | Err(Errno::INPROGRESS));
+        if under_way {
+            self.local = local_of(self.fd());
         }
-        rec.add(entry);
+        rec.add(self.with_ends(entry));
+        if self.protocol == "tcp" {
+            self.changed(rec, "CLOSE", "SYN_SENT");
+            if under_way {
+                self.changed(rec, "SYN_SENT", "ESTABLISHED");
+            } else {
+                self.ended(rec, ClosedBy::Refused);
+                self.role = None;
+            }
+        }
         result
     }
 
     /// Accepts a connection that is there or comes within ten seconds.
     pub(super) fn accept(&self, rec: &mut Recorder) -> Endpoint {
+        let mut endpoint = self.accepted();
+        endpoint.local = local_of(endpoint.fd());
+        let peer = rustix::net::getpeername(&endpoint.fd).ok().flatten();
+        endpoint.peer = peer.and_then(internet);
+        let entry = endpoint.call(c::ACCEPT, "accept4", &Ok(()));
+        rec.add(endpoint.with_ends(entry).with(c::PATH, Expect::Null));
+        endpoint
+    }
+
+    pub(super) fn accept_unix(&self, rec: &mut Recorder) -> Endpoint {
+        let mut endpoint = self.accepted();
+        endpoint.path.clone_from(&self.path);
+        let entry = endpoint.call(c::ACCEPT, "accept4", &Ok(()));
+        rec.add(endpoint.with_ends(entry).with(c::PATH, self.path.clone()));
+        endpoint
+    }
+
+    fn accepted(&self) -> Endpoint {
         self.wait_for(PollFlags::IN);
         let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).expect("a connection");
         let mut endpoint = Endpoint::of(fd, self.family, self.protocol);
-        endpoint.learn_local();
-        let peer = rustix::net::getpeername(&endpoint.fd).ok().flatten();
-        endpoint.peer = peer.and_then(internet);
-        endpoint.used = true;
-        let entry = endpoint.entry(c::ACCEPT, "accept4").with(c::ERROR, Expect::Null);
-        let entry = endpoint.with_local(entry);
-        rec.add(endpoint.with_peer(entry));
+        endpoint.role = Some(Role::Server);
         endpoint
     }
 
@@ -168,8 +230,11 @@ impl Endpoint {
         path: &[u8],
     ) -> Result<(), Errno> {
         let result = rustix::net::bind(&self.fd, to);
-        self.used |= result.is_ok();
-        rec.add(self.entry(c::BIND, "bind").with(c::PATH, path).result(&result));
+        if result.is_ok() {
+            (self.role, self.path) = (Some(Role::Bound), Some(path.to_vec()));
+        }
+        let entry = self.call(c::BIND, "bind", &result).with(c::PATH, path);
+        rec.add(self.with_ends(entry).with(c::LOCAL_SOURCE, source(result.is_ok())));
         result
     }
 
@@ -181,19 +246,12 @@ impl Endpoint {
         path: &[u8],
     ) -> Result<(), Errno> {
         let result = rustix::net::connect(&self.fd, to);
-        self.used |= result.is_ok();
-        rec.add(self.entry(c::CONNECT, "connect").with(c::PATH, path).result(&result));
+        if result.is_ok() {
+            self.role = Some(Role::Client);
+        }
+        let entry = self.call(c::CONNECT, "connect", &result).with(c::PATH, path);
+        rec.add(self.with_ends(entry).with(c::PEER_SOURCE, source(result.is_ok())));
         result
-    }
-
-    pub(super) fn accept_unix(&self, rec: &mut Recorder, path: &[u8]) -> Endpoint {
-        self.wait_for(PollFlags::IN);
-        let fd = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).expect("a connection");
-        let mut endpoint = Endpoint::of(fd, self.family, self.protocol);
-        endpoint.used = true;
-        let entry = endpoint.entry(c::ACCEPT, "accept4");
-        rec.add(entry.with(c::PATH, path).with(c::ERROR, Expect::Null));
-        endpoint
     }
 
     /// Sends `count` bytes as one call does, all of them.
@@ -204,7 +262,9 @@ impl Endpoint {
             let sent = rustix::net::send(&self.fd, &buffer, SendFlags::NOSIGNAL)
                 .expect("the peer is there");
             self.sent += sent as i64;
-            self.packets_sent += 1;
+            if let ("udp", Some(peer)) = (self.protocol, self.peer) {
+                self.exchanges.add(Way::Out, peer, sent, false);
+            }
             left -= sent;
             if left == 0 {
                 return;
@@ -212,13 +272,18 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn send_to(&mut self, count: usize, to: &impl SocketAddrArg) {
+    /// Sends one datagram to an internet address.
+    pub(super) fn send_to(&mut self, count: usize, to: SocketAddr) {
+        self.send_to_any(count, &to);
+        self.exchanges.add(Way::Out, to, count, true);
+    }
+
+    /// Sends one datagram to any address.
+    pub(super) fn send_to_any(&self, count: usize, to: &impl SocketAddrArg) {
         let buffer = vec![b'.'; count];
         let sent = rustix::net::sendto(&self.fd, &buffer, SendFlags::NOSIGNAL, to)
             .expect("loopback takes a datagram");
-        self.used = true;
-        self.sent += sent as i64;
-        self.packets_sent += 1;
+        assert_eq!(sent, count, "a datagram goes whole");
     }
 
     /// Receives exactly `count` bytes of a stream.
@@ -237,9 +302,33 @@ impl Endpoint {
         let mut buffer = vec![0; count.max(1)];
         let (got, _) = rustix::net::recv(&self.fd, &mut buffer[..], RecvFlags::empty())?;
         self.received += got as i64;
-        self.used = true;
-        self.packets_received += 1;
         Ok(got)
+    }
+
+    /// Receives one datagram over UDP and says whom it came from.
+    pub(super) fn receive_from(&mut self) -> SocketAddr {
+        let (got, from) = self.next_datagram(RecvFlags::empty());
+        self.exchanges.add(Way::In, from, got, true);
+        from
+    }
+
+    /// The same without asking for the sender, who is found by a look before.
+    pub(super) fn receive_unasked(&mut self) -> SocketAddr {
+        let (_, from) = self.next_datagram(RecvFlags::PEEK);
+        let got = self.receive_some(2048).expect("a datagram is there");
+        match self.peer {
+            Some(peer) => self.exchanges.add(Way::In, peer, got, false),
+            None => self.exchanges.add_unasked(from, got),
+        }
+        from
+    }
+
+    fn next_datagram(&self, flags: RecvFlags) -> (usize, SocketAddr) {
+        self.wait_for(PollFlags::IN);
+        let mut buffer = [0; 2048];
+        let (got, _, from) =
+            rustix::net::recvfrom(&self.fd, &mut buffer[..], flags).expect("a datagram is there");
+        (got, from.and_then(internet).expect("a datagram has a sender"))
     }
 
     /// Waits until the socket is ready; ten seconds are more than loopback ever takes.
@@ -256,58 +345,40 @@ impl Endpoint {
     }
 
     pub(super) fn close(self, rec: &mut Recorder, by: ClosedBy) {
-        let mut entry = self.entry(c::CLOSE, "close");
-        entry = self.with_local(entry);
-        entry = self.with_peer(entry);
-        let either = |count: i64| match self.protocol {
-            "tcp" | "udp" => Expect::Int(count),
-            _ => Expect::one_of([Expect::Null, Expect::Int(count)]),
-        };
-        entry = entry
-            .with(c::BYTES_SENT, either(self.sent))
-            .with(c::BYTES_RECEIVED, either(self.received));
-        if self.protocol == "udp" {
-            entry = entry
-                .with(c::DATAGRAMS_SENT, self.packets_sent)
-                .with(c::DATAGRAMS_RECEIVED, self.packets_received);
-        }
-        match by {
-            ClosedBy::Local => entry = entry.with(c::CLOSED_BY, "local"),
-            ClosedBy::Remote => entry = entry.with(c::CLOSED_BY, "remote"),
-            ClosedBy::RemoteReset => entry = entry.with(c::CLOSED_BY, "reset"),
-            ClosedBy::LocalReset => {
-                let words = ["reset", "local"].map(Expect::text);
-                entry = entry.with(c::CLOSED_BY, Expect::one_of(words));
-            }
-            ClosedBy::Nobody => {}
-        }
-        rec.add(if self.used { entry } else { entry.maybe() });
+        self.ended(rec, by);
         drop(self.fd);
     }
 
-    fn learn_local(&mut self) {
-        self.local = rustix::net::getsockname(&self.fd).ok().and_then(internet);
-    }
-
-    fn with_local(&self, entry: LogEntry) -> LogEntry {
-        match self.local.filter(|local| !local.ip().is_unspecified()) {
-            Some(local) => entry
+    /// The entry with both ends as far as they are known; of a unix socket that it has none.
+    pub(super) fn with_ends(&self, mut entry: LogEntry) -> LogEntry {
+        if let Some(local) = self.local {
+            entry = entry
                 .with(c::LOCAL_IP, local.ip().to_string())
-                .with(c::LOCAL_PORT, i64::from(local.port())),
-            None => entry,
+                .with(c::LOCAL_PORT, i64::from(local.port()));
         }
+        let no_peer = self.family == "unix" || self.role == Some(Role::Listener);
+        if self.peer.is_some() || no_peer {
+            entry = entry
+                .with(c::PEER_IP, self.peer.map(|peer| peer.ip().to_string()))
+                .with(c::PEER_PORT, self.peer.map(|peer| i64::from(peer.port())));
+        }
+        if self.family == "unix" {
+            entry = entry.with(c::LOCAL_IP, Expect::Null).with(c::LOCAL_PORT, Expect::Null);
+        }
+        entry
     }
+}
 
-    fn with_peer(&self, entry: LogEntry) -> LogEntry {
-        match self.peer {
-            Some(peer) => entry
-                .with(c::PEER_IP, peer.ip().to_string())
-                .with(c::PEER_PORT, i64::from(peer.port())),
-            None => entry,
-        }
-    }
+/// Where a socket is bound.
+pub(super) fn local_of(fd: BorrowedFd<'_>) -> Option<SocketAddr> {
+    rustix::net::getsockname(fd).ok().and_then(internet)
 }
 
 fn internet(address: SocketAddrAny) -> Option<SocketAddr> {
     SocketAddr::try_from(address).ok()
+}
+
+/// Who says an address: the kernel where it took it over.
+fn source(by_kernel: bool) -> &'static str {
+    if by_kernel { "kernel" } else { "caller" }
 }

@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
 
 use super::Sockets;
-use super::endpoint::{ClosedBy, Endpoint};
+use super::endpoint::Endpoint;
+use super::ends::ClosedBy;
 use crate::log::{Edge, LogEntry, Recorder};
 use crate::rng::Rng;
 

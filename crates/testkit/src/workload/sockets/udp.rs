@@ -5,28 +5,41 @@ use std::net::SocketAddr;
 use rustix::net::SocketType;
 
 use super::Sockets;
-use super::endpoint::{ClosedBy, Endpoint};
-use crate::columns as c;
+use super::endpoint::Endpoint;
+use super::ends::ClosedBy;
 use crate::log::Recorder;
 use crate::rng::Rng;
 
 impl Sockets<'_> {
-    /// A server and a client that is neither bound nor connected.
+    /// A server and clients that are neither bound nor connected.
     pub(super) fn udp(&mut self, rng: &mut Rng, rec: &mut Recorder) {
         let (mut server, address) = self.udp_server(rng, rec);
-        let mut client = Endpoint::for_address(&address, SocketType::DGRAM);
-        for at in 0..1 + rng.below(6) {
-            let count = rng.below(1400);
-            client.send_to(count, &address);
-            let back = client_address(&server);
-            if at == 0 {
-                first_datagram(rec, &client, address, "out", count);
-                first_datagram(rec, &server, back, "in", count);
-            }
-            server.receive_some(2048).expect("a datagram is there");
+        let client = || Endpoint::for_address(&address, SocketType::DGRAM);
+        let mut clients: Vec<Endpoint> = (0..1 + rng.below(3)).map(|_| client()).collect();
+        for _ in 0..1 + rng.below(8) {
+            let at = rng.below(clients.len());
+            let client = &mut clients[at];
+            client.send_to(rng.below(1400), address);
+            let back = server.receive_from();
             if rng.chance(50) {
-                server.send_to(rng.below(1400), &back);
-                client.receive_some(2048).expect("a datagram is there");
+                server.send_to(rng.below(1400), back);
+                assert_eq!(client.receive_from(), address);
+            }
+        }
+        clients.into_iter().for_each(|client| client.close(rec, ClosedBy::Nobody));
+        server.close(rec, ClosedBy::Nobody);
+    }
+
+    /// Nobody asks whom the datagrams come from.
+    pub(super) fn udp_unasked(&mut self, rng: &mut Rng, rec: &mut Recorder) {
+        let (mut server, address) = self.udp_server(rng, rec);
+        let mut client = Endpoint::for_address(&address, SocketType::DGRAM);
+        for _ in 0..1 + rng.below(4) {
+            client.send_to(rng.below(1400), address);
+            let back = server.receive_unasked();
+            if rng.chance(50) {
+                server.send_to(rng.below(1400), back);
+                assert_eq!(client.receive_unasked(), address);
             }
         }
         client.close(rec, ClosedBy::Nobody);
@@ -38,17 +51,13 @@ impl Sockets<'_> {
         let (mut server, address) = self.udp_server(rng, rec);
         let mut client = Endpoint::for_address(&address, SocketType::DGRAM);
         client.connect(rec, address).expect("UDP connects to anything");
-        let back = client.local.expect("a connected socket has an address");
-        for at in 0..1 + rng.below(6) {
-            let count = rng.below(1400);
-            client.send(count);
-            if at == 0 {
-                first_datagram(rec, &client, address, "out", count);
-                first_datagram(rec, &server, back, "in", count);
-            }
-            server.receive_some(2048).expect("a datagram is there");
-            server.send_to(1 + rng.below(1400), &back);
-            client.receive_some(2048).expect("a datagram is there");
+        for _ in 0..1 + rng.below(6) {
+            client.send(rng.below(1400));
+            let back = server.receive_from();
+            server.send_to(rng.below(1400), back);
+            let from =
+                if rng.chance(50) { client.receive_from() } else { client.receive_unasked() };
+            assert_eq!(from, address);
         }
         client.close(rec, ClosedBy::Nobody);
         server.close(rec, ClosedBy::Nobody);
@@ -61,31 +70,4 @@ impl Sockets<'_> {
         let address = server.local.expect("a bound socket has an address");
         (server, address)
     }
-}
-
-/// Who sent the datagram that waits at `server`.
-fn client_address(server: &Endpoint) -> SocketAddr {
-    server.wait_for(rustix::event::PollFlags::IN);
-    let mut byte = [0];
-    let peek = rustix::net::RecvFlags::PEEK;
-    let (_, _, from) =
-        rustix::net::recvfrom(server.fd(), &mut byte[..], peek).expect("a datagram is there");
-    let from = from.expect("a datagram has a sender");
-    SocketAddr::try_from(from).expect("an internet address")
-}
-
-fn first_datagram(
-    rec: &mut Recorder,
-    endpoint: &Endpoint,
-    peer: SocketAddr,
-    direction: &'static str,
-    bytes: usize,
-) {
-    let entry = endpoint
-        .entry(c::DATAGRAM, "sendto or recvfrom")
-        .with(c::PEER_IP, peer.ip().to_string())
-        .with(c::PEER_PORT, i64::from(peer.port()))
-        .with(c::DIRECTION, direction)
-        .with(c::BYTES, bytes as i64);
-    rec.add(entry);
 }

@@ -4,7 +4,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::Sockets;
-use super::endpoint::{ClosedBy, Endpoint};
+use super::endpoint::Endpoint;
+use super::ends::ClosedBy;
 use crate::log::Recorder;
 use crate::rng::Rng;
 
@@ -16,7 +17,7 @@ impl Sockets<'_> {
         listener.listen(rec, 8);
         let mut client = unix(SocketType::STREAM);
         client.connect_unix(rec, &address, &path).expect("the listener is there");
-        let mut server = listener.accept_unix(rec, &path);
+        let mut server = listener.accept_unix(rec);
         for _ in 0..rng.below(3) {
             let (there, back) = (1 + rng.below(8000), 1 + rng.below(8000));
             client.send(there);
@@ -43,7 +44,7 @@ impl Sockets<'_> {
             if connected {
                 client.send(count);
             } else {
-                client.send_to(count, &address);
+                client.send_to_any(count, &address);
             }
             server.receive_some(4096).expect("a datagram is there");
         }
