@@ -4,7 +4,7 @@
 //! one of those that were asked for is known a little later; until then its rows wait.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use anyhow::Result;
 use identity::pods::{PodContainer, Pods, Selection};
@@ -16,6 +16,8 @@ use scope::Members;
 pub struct Follow {
     selection: Selection,
     fates: RwLock<HashMap<u64, Fate>>,
+    /// What was known of pods and cgroups at the last update.
+    asked: Mutex<Option<(u64, u64)>>,
 }
 
 /// What became of a cgroup.
@@ -40,7 +42,7 @@ enum State {
 impl Follow {
     /// Nothing is followed before the first update.
     pub fn new(selection: Selection) -> Follow {
-        Follow { selection, fates: RwLock::default() }
+        Follow { selection, fates: RwLock::default(), asked: Mutex::default() }
     }
 
     /// Whether rows of `cgroup` at `time` (boot clock) are asked for; none where that is not known
@@ -54,8 +56,22 @@ impl Follow {
         (fate.state != State::Waits).then_some(false)
     }
 
-    /// Decides anew on every cgroup, and tells the kernel what changed.
-    pub fn update(&self, kernel: &Kernel, identity: &Identity, now: u64) -> Result<()> {
+    /// Whether it is known below which directories the node makes its pods.
+    pub fn knows_nursery(&self) -> bool {
+        let fates = self.fates.read().unwrap_or_else(PoisonError::into_inner);
+        fates.values().any(|fate| fate.state == State::Nurses)
+    }
+
+    /// Decides anew on every cgroup where anything changed, and tells the kernel. True where
+    /// cgroups came into scope in which processes may have been running before.
+    pub fn update(&self, kernel: &Kernel, identity: &Identity, now: u64) -> Result<bool> {
+        let known = Some((identity.pods().generation(), identity.cgroups().generation()));
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if *asked == known {
+            return Ok(false);
+        }
+        *asked = known;
+        let mut came = false;
         let members = Members::of(kernel)?;
         let present = identity.cgroups().present();
         let mut fates = self.write();
@@ -64,6 +80,7 @@ impl Follow {
             let first = !fates.contains_key(id);
             let fate = fates.entry(*id).or_insert(Fate { state, spans: Vec::new() });
             if first || fate.state != state {
+                came |= state == State::In && (first || fate.state != State::Waits);
                 fate.change(state, first, now);
                 match state {
                     State::In | State::Waits => members.enter(*id)?,
@@ -74,7 +91,7 @@ impl Follow {
         }
         // What was removed long ago, of which no row speaks any more.
         fates.retain(|id, _| identity.cgroups().knows(*id));
-        Ok(())
+        Ok(came)
     }
 
     fn decide(&self, cgroup: &Cgroup, pods: &Pods) -> State {

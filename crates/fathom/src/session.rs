@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bus::Bus;
+use identity::pods::Selection;
 use identity::{Identity, Limits};
 use kernel::{Features, Kernel, Ring, Signal};
 use schema::{Change, Table};
@@ -17,9 +18,11 @@ use telemetry::Ledger;
 
 use crate::capture::Recorder;
 use crate::cgroups::CgroupNames;
+use crate::follow::Follow;
 use crate::node::Node;
 use crate::signals;
 use crate::stream::Stream;
+use crate::waiting::Waiting;
 
 /// What to watch, and how.
 #[derive(Debug, Clone)]
@@ -36,6 +39,12 @@ pub struct Plan {
     pub processes: usize,
     /// The node's name; its own where none is given.
     pub node: Option<String>,
+    /// Whom to ask what pods and containers are called; nobody without it.
+    pub cluster: Option<cluster::Config>,
+    /// The pods to watch, instead of `scopes`.
+    pub pods: Option<Selection>,
+    /// How long a row may wait for its pod's name.
+    pub patience: Duration,
 }
 
 /// Signs of life of a session's workers, in nanoseconds of `CLOCK_BOOTTIME`.
@@ -69,6 +78,9 @@ pub struct Session {
     pub node: Node,
     /// When it began.
     pub begun: Instant,
+    /// What tells of the cluster.
+    pub cluster: Option<cluster::Watch>,
+    follow: Option<Arc<Follow>>,
     recorder: Option<Arc<Recorder>>,
     /// Until they run.
     streams: Vec<Stream>,
@@ -88,6 +100,10 @@ const FACTS_BATCH: usize = 65_536;
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Rows of a process may come this long after its end; then it is forgotten.
 const KEEP_EXITED: Duration = Duration::from_secs(5);
+/// A pod's name comes within so long, or the row goes without.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The cluster is asked for so long before pods are watched without its answer.
+const CLUSTER_ANSWERS: Duration = Duration::from_secs(5);
 /// A UDP exchange that was silent for so long has ended.
 const UDP_IDLE: Duration = Duration::from_secs(30);
 
@@ -97,7 +113,9 @@ impl Plan {
         let rings = kernel::Options::default();
         let mechanisms = Vec::new();
         let processes = Limits::default().processes;
-        Plan { tables, scopes, rings, mechanisms, processes, node: None }
+        let patience = PATIENCE;
+        let (node, cluster, pods) = (None, None, None);
+        Plan { tables, scopes, rings, mechanisms, processes, node, cluster, pods, patience }
     }
 }
 
@@ -118,12 +136,26 @@ impl Session {
         let limits = Limits { processes: plan.processes, keep_exited, ..Limits::default() };
         let identity = Arc::new(Identity::new(limits));
         let bus = Arc::new(Bus::new(&ledger));
-        scope::apply(&kernel, &plan.scopes)?;
-        CgroupNames::here().name_all(&identity);
-        let stream = |_| {
-            let (identity, bus) = (identity.clone(), bus.clone());
-            Stream::new(node.clone(), loaded.clone(), plan.tables.clone(), identity, bus, &ledger)
-        };
+        let cluster = plan.cluster.clone().map(|config| {
+            let identity = identity.clone();
+            cluster::watch(config, move |time, change| identity.pods().apply(time, change))
+        });
+        let cluster = cluster.transpose()?;
+        let names = CgroupNames::here();
+        names.name_all(&identity);
+        let follow = plan.pods.clone().map(|selection| Arc::new(Follow::new(selection)));
+        match &follow {
+            Some(follow) => {
+                await_cluster(cluster.as_ref());
+                follow.update(&kernel, &identity, node.now())?;
+                // Once more: what was made before the kernel knew where pods are made.
+                names.name_all(&identity);
+                follow.update(&kernel, &identity, node.now())?;
+                kernel.set_scope(kernel::ScopeMode::CGROUPS)?;
+            }
+            None => scope::apply(&kernel, &plan.scopes)?,
+        }
+        let patience = cluster.as_ref().map_or(Duration::ZERO, |_| plan.patience);
         let streams = (0..plan.rings.workers).map(stream).collect();
         let (begun, stop) = (Instant::now(), Arc::default());
         let turned = (0..plan.rings.workers).map(|_| AtomicU64::new(0)).collect();
@@ -136,6 +168,8 @@ impl Session {
             ledger,
             node,
             begun,
+            cluster,
+            follow,
             recorder,
             streams,
             stop,
@@ -168,6 +202,7 @@ impl Session {
                 node: self.node.clone(),
                 stop: self.stop.clone(),
                 recorder: self.recorder.clone(),
+                follow: self.follow.clone(),
             };
             let thread = thread::Builder::new().name(format!("fathom-worker-{number}"));
             let thread = thread.spawn(move || worker.run()).context("cannot start a worker")?;
@@ -246,6 +281,7 @@ struct Worker {
     node: Node,
     stop: Arc<AtomicBool>,
     recorder: Option<Arc<Recorder>>,
+    follow: Option<Arc<Follow>>,
     orders: Receiver<Order>,
     pulse: Arc<Pulse>,
 }
@@ -264,9 +300,10 @@ impl Worker {
                 self.keep_house(last && bulk == 0);
             }
             self.cgroups.name_new(&self.identity, &self.stream.sink().changes);
+            self.follow_pods();
             self.stream.flush();
             match (last, bulk) {
-                (true, 0) => return,
+                (true, 0) => return self.stream.finish(),
                 (_, BULK_BATCH..) => {}
                 _ => Ring::wait([&self.facts, &self.bulk], POLL),
             }
@@ -291,6 +328,22 @@ impl Worker {
         taken
     }
 
+    /// Has the kernel watch the pods that are asked for by now.
+    fn follow_pods(&mut self) {
+        let Worker { number: 0, follow: Some(follow), .. } = self else { return };
+        self.stream.apply();
+        let came = follow.update(&self.kernel, &self.identity, self.node.now());
+        let Worker { kernel, stream, recorder, ledger, .. } = self;
+        let told = came.and_then(|came| match came {
+            true => take_in_running(kernel, stream, recorder.as_deref()),
+            false => Ok(()),
+        });
+        if told.is_err() {
+            // The table in the kernel is full, or the kernel does not let us read it any more.
+            ledger.account("scope", "cgroup").drop("not_entered", 1);
+        }
+    }
+
     fn take_orders(&mut self) {
         while let Ok(order) = self.orders.try_recv() {
             match order {
@@ -310,6 +363,9 @@ impl Worker {
         let now = self.node.now();
         self.pulse.kept_house.store(now, Ordering::Relaxed);
         self.identity.expire(now);
+        if self.follow.as_ref().is_some_and(|follow| !follow.knows_nursery()) {
+            self.cgroups.name_all(&self.identity);
+        }
         let Worker { kernel, stream, recorder, .. } = self;
         signal_socket::sweep(kernel, now, UDP_IDLE, last, &mut |record| {
             if let Some(recorder) = recorder {
@@ -322,6 +378,19 @@ impl Worker {
             let origin = self.node.own_origin();
             crate::monitor::rows(&self.kernel, &self.ledger, origin, self.stream.sink());
         }
+    }
+}
+
+/// Waits until the cluster has told all it knows, but not for ever: it may be away.
+fn await_cluster(cluster: Option<&cluster::Watch>) {
+    let begun = Instant::now();
+    let unknown = |it: &cluster::Watch| {
+        let state = it.state();
+        let mut sources = state.kinds.iter().chain(&state.runtimes);
+        sources.any(|source| source.connection == cluster::Connection::Connecting)
+    };
+    while cluster.is_some_and(unknown) && begun.elapsed() < CLUSTER_ANSWERS {
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

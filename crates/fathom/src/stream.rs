@@ -94,9 +94,10 @@ impl Stream {
         &mut self.sink
     }
 
-    /// What rows are to wait for; nothing, where this is not called.
-    pub fn wait_for(&mut self, waiting: Waiting) {
+    /// The same stream, whose rows may have to wait.
+    pub fn waiting(mut self, waiting: Waiting) -> Stream {
         self.waiting = waiting;
+        self
     }
 
     /// Applies what changed, so that rows find it.

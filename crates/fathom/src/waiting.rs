@@ -12,9 +12,9 @@ use crate::node::Node;
 #[derive(Default)]
 pub struct Waiting {
     /// The pods asked for, where pods were.
-    pub follow: Option<Arc<Follow>>,
+    follow: Option<Arc<Follow>>,
     /// How long a row may wait. Without a cluster that could name a pod, not at all.
-    pub patience: Duration,
+    patience: Duration,
     held: Vec<Held>,
 }
 
@@ -42,6 +42,11 @@ pub struct Sorted {
 }
 
 impl Waiting {
+    /// Nothing waits yet.
+    pub fn new(follow: Option<Arc<Follow>>, patience: Duration) -> Waiting {
+        Waiting { follow, patience, held: Vec::new() }
+    }
+
     /// Whether any row could have to wait, or to be left out.
     pub fn concerns(&self) -> bool {
         self.follow.is_some() || !self.patience.is_zero() || !self.held.is_empty()

@@ -128,8 +128,9 @@ impl CgroupIndex {
         self.read().get(&id).map(|cgroup| cgroup.container.clone())
     }
 
+    /// Changes whenever a cgroup came, or became another.
     #[inline]
-    pub(crate) fn generation(&self) -> u64 {
+    pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 

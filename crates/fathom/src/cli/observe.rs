@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Allow only these mechanisms (lsm, fentry, tp_btf, kprobe), to see what the others add
     #[arg(long, value_delimiter = ',', value_name = "NAME", hide_short_help = true)]
     mechanism: Vec<String>,
+    /// How long a row may wait for its pod's name, such as `2s`; `0` shows rows at once
+    #[arg(long, value_parser = super::observe::duration, value_name = "TIME", hide_short_help = true)]
+    names_within: Option<Duration>,
     /// Do not print the closing summary
     #[arg(short, long)]
     quiet: bool,
@@ -63,21 +66,19 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         true => None,
         false => Some(Cgroup::create()?),
     };
-    let scopes = match &cgroup {
-        Some(cgroup) => {
-            let mut scopes = arguments.scope.scopes()?;
-            scopes.push(Scope::Cgroup(cgroup.path().to_path_buf()));
-            scopes
-        }
-        None => arguments.scope.required()?,
-    };
+    let own = cgroup.as_ref().map(|cgroup| Scope::Cgroup(cgroup.path().to_path_buf()));
+    let watched = arguments.scope.required(own)?;
     let target = match (&arguments.file, &cgroup) {
         (Some(path), _) => Target::File(path.clone()),
         (None, Some(_)) => Target::Error,
         (None, None) => Target::Out,
     };
     let interrupt = Interrupt::listen()?;
-    let mut plan = Plan::new(tables, scopes);
+    let mut plan = Plan::new(tables, watched.scopes);
+    (plan.pods, plan.cluster) = (watched.pods, watched.cluster);
+    if let Some(patience) = arguments.names_within {
+        plan.patience = patience;
+    }
     plan.mechanisms = arguments.mechanism;
     let mut session = Session::start(&plan, None)?;
     let output =

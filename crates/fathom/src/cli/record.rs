@@ -63,13 +63,11 @@ pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
         true => None,
         false => Some(Cgroup::create()?),
     };
-    let mut scopes = arguments.scope.scopes()?;
-    match &cgroup {
-        Some(cgroup) => scopes.push(Scope::Cgroup(cgroup.path().to_path_buf())),
-        None => scopes = arguments.scope.required()?,
-    }
+    let own = cgroup.as_ref().map(|cgroup| Scope::Cgroup(cgroup.path().to_path_buf()));
+    let watched = arguments.scope.required(own)?;
     let interrupt = Interrupt::listen()?;
-    let plan = Plan::new(signals::node_tables(), scopes);
+    let mut plan = Plan::new(signals::node_tables(), watched.scopes);
+    (plan.pods, plan.cluster) = (watched.pods, watched.cluster);
     let recorded: Vec<_> = [&SCOPE].into_iter().chain(signals::needed(&plan.tables)).collect();
     let recorder = Arc::new(Recorder::create(&arguments.file, &Node::here(), &recorded)?);
     let mut session = Session::start(&plan, Some(recorder.clone()))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use identity::pods::{Given, Selection};
 use scope::Scope;
 
 use super::Usage;
@@ -21,11 +22,105 @@ pub(crate) struct ScopeArguments {
     /// The whole node
     #[arg(long)]
     node: bool,
+    #[command(flatten)]
+    pods: PodArguments,
+}
+
+/// Which pods to watch. What is given has to fit all together; pods that come later are followed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pods")]
+struct PodArguments {
+    /// Pods of these namespaces, separated by commas
+    #[arg(short = 'n', long, value_name = "NS")]
+    namespace: Vec<String>,
+    /// Pods with these labels: `app=cart,tier!=test`, `env in (a,b)`, `!canary`
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// One pod
+    #[arg(long, value_name = "NS/NAME")]
+    pod: Option<String>,
+    /// A container, by at least 12 digits of its id, or by its name
+    #[arg(long, value_name = "ID")]
+    container: Option<String>,
+    /// How to reach the API server; without it $KUBECONFIG, the pod's own account, ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// Whom a command is to watch.
+pub(crate) struct Watched {
+    /// Processes and cgroups.
+    pub(crate) scopes: Vec<Scope>,
+    /// Or pods.
+    pub(crate) pods: Option<Selection>,
+    /// Who is to be asked for names.
+    pub(crate) cluster: Option<cluster::Config>,
+}
+
+impl Watched {
+    /// Nobody was said to be watched.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.scopes.is_empty() && self.pods.is_none()
+    }
+}
+
+impl PodArguments {
+    fn selection(&self) -> Result<Option<Selection>> {
+        let given = Given {
+            namespaces: &self.namespace,
+            selector: self.selector.as_deref(),
+            pod: self.pod.as_deref(),
+            container: self.container.as_deref(),
+        };
+        let selection = Selection::parse(given).map_err(|error| Usage(error.to_string()))?;
+        Ok((!selection.is_everything()).then_some(selection))
+    }
+
+    /// A cluster is not asked because somebody happens to have a kubeconfig: only where pods are
+    /// watched, it was named, or we run in it. The runtimes are this node's own.
+    fn cluster(&self, by_pod: bool) -> cluster::Config {
+        let inside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        let api = by_pod || inside || self.kubeconfig.is_some();
+        let kubeconfig = self.kubeconfig.clone();
+        cluster::Config { api, kubeconfig, ..cluster::Config::default() }
+    }
 }
 
 impl ScopeArguments {
+    /// Whom to watch, with `command`'s own cgroup where there is one.
+    pub(crate) fn watched(&self, command: Option<Scope>) -> Result<Watched> {
+        let pods = self.pods.selection()?;
+        let mut scopes = self.scopes()?;
+        if pods.is_some() && (command.is_some() || !scopes.is_empty()) {
+            let what = "say either which pods to watch, or a command, --pid, --cgroup or --node";
+            return Err(Usage(what.to_string()).into());
+        }
+        let alone = command.is_some() && scopes.is_empty();
+        scopes.extend(command);
+        let cluster = self.pods.cluster(pods.is_some());
+        if pods.is_some() && self.pods.container.is_none() && !cluster.finds_api() {
+            let what = "no cluster is known here to ask for pods: give --kubeconfig FILE, or set \
+                        KUBECONFIG";
+            return Err(Usage(what.to_string()).into());
+        }
+        // A command of ours runs in no container that anybody could name.
+        let named = !alone || cluster.finds_api();
+        Ok(Watched { scopes, pods, cluster: named.then_some(cluster) })
+    }
+
+    /// The same where a command line without a scope makes no sense.
+    pub(crate) fn required(&self, command: Option<Scope>) -> Result<Watched> {
+        let watched = self.watched(command)?;
+        if watched.is_nobody() {
+            let what = "say whom to watch: `-- COMMAND`, --pid, --cgroup, --node (everything), or \
+                        pods: -n, -l, --pod, --container";
+            return Err(Usage(what.to_string()).into());
+        }
+        Ok(watched)
+    }
+
     /// The scopes, as they were given.
-    pub(crate) fn scopes(&self) -> Result<Vec<Scope>> {
+    fn scopes(&self) -> Result<Vec<Scope>> {
         let mut scopes: Vec<Scope> = self.pid.iter().map(|&pid| Scope::Pid(pid)).collect();
         for path in &self.cgroup {
             let Some(scope) = Scope::cgroup(path) else {
@@ -35,16 +130,6 @@ impl ScopeArguments {
         }
         if self.node {
             scopes.push(Scope::Node);
-        }
-        Ok(scopes)
-    }
-
-    /// The same where a command line without a scope makes no sense.
-    pub(crate) fn required(&self) -> Result<Vec<Scope>> {
-        let scopes = self.scopes()?;
-        if scopes.is_empty() {
-            let what = "say whom to watch: `-- COMMAND`, --pid, --cgroup or --node (everything)";
-            return Err(Usage(what.to_string()).into());
         }
         Ok(scopes)
     }
