@@ -116,7 +116,7 @@ impl Agent {
         };
         self.log.info(format_args!(
             "watching {}: {} tables, {} programs{less}",
-            told(&self.config.scopes()),
+            told(&self.config),
             self.config.wanted().len(),
             kernel.programs().len(),
         ));
@@ -227,7 +227,11 @@ impl Agent {
                 }
             )+ };
         }
-        keep!(node, rings, mechanisms, processes);
+        keep!(node, rings, mechanisms, processes, kubernetes);
+        if new.pods() != old.pods() {
+            stays("scope");
+            new.scope = old.scope.clone();
+        }
         let absent: Vec<_> = new
             .wanted()
             .into_iter()
@@ -337,6 +341,10 @@ fn plan(config: &Config) -> Plan {
     if let config::Name::Given(name) = &config.node {
         plan.node = Some(name.clone());
     }
+    // What is wrong with it was said when it was read.
+    plan.pods = config.pods().unwrap_or_default();
+    plan.cluster = config.cluster();
+    plan.patience = Duration::from_millis(config.kubernetes.names_within.into());
     plan
 }
 
@@ -359,7 +367,11 @@ fn statistics(config: &Config, log: &Log) -> Option<StatsGuard> {
 }
 
 /// The scope in words.
-fn told(scopes: &[Scope]) -> String {
+fn told(config: &Config) -> String {
+    let scopes = config.scopes();
+    if scopes.is_empty() {
+        return "the pods that `scope` names".to_string();
+    }
     let told = scopes.iter().map(|scope| match scope {
         Scope::Node => "the node".to_string(),
         Scope::Cgroup(path) => path.display().to_string(),

@@ -8,13 +8,14 @@ mod keys;
 mod problem;
 mod values;
 
+use identity::pods::{Given, Selection};
 use keys::{Setting, sections};
 use schema::Table;
 use scope::Scope;
 
 pub use problem::Problem;
 pub use values::{
-    Choice, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Tables, Workers,
+    Choice, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Tables, Text, Workers,
 };
 
 sections! {
@@ -26,6 +27,8 @@ sections! {
         /// Whom to watch. The kernel enforces it, before anything is copied; it follows processes
         /// and cgroups that come later. What is named adds up.
         scope: Watched = Watched::default(),
+        /// Where the names of pods and containers come from.
+        kubernetes: Kubernetes = Kubernetes::default(),
         /// The tables whose rows are wanted, by name (file_open) or by subject (file);
         /// `fathom tables` lists them. An empty list is all tables that tell of the node.
         tables: Vec<Tables> = Vec::new(),
@@ -59,6 +62,30 @@ sections! {
         /// cgroup2 directories, each with all below it: absolute, or below the cgroup2 mount, as
         /// /proc/PID/cgroup shows them (/kubepods.slice).
         cgroups: Vec<Path> = Vec::new(),
+        /// Pods of these namespaces, and of these only if they fit the other keys about pods. Pods
+        /// cannot be named beside processes and cgroups, and a change of them needs a restart.
+        namespaces: Vec<Text> = Vec::new(),
+        /// Pods with these labels, as kubectl takes them: `app=cart,tier!=test`.
+        selector: Text = Text::default(),
+        /// One pod: NAMESPACE/NAME.
+        pod: Text = Text::default(),
+        /// A container, by at least 12 digits of its id, or by its name.
+        container: Text = Text::default(),
+    }
+
+    /// Where the names of pods and containers come from. A change needs a restart.
+    Kubernetes {
+        /// Whether the API server is asked. `auto` is true in a pod, and where a kubeconfig is named
+        /// or pods are watched.
+        api: Choice<bool> = Choice::Auto,
+        /// The kubeconfig. Without one: $KUBECONFIG, the pod's own account, ~/.kube/config.
+        kubeconfig: Path = Path::default(),
+        /// Whether the node's container runtimes are asked, over their sockets: containerd, CRI-O,
+        /// Docker. Only ever read.
+        runtime: bool = true,
+        /// How long a row may wait for its pod's name, in milliseconds; then it goes without, which
+        /// is counted (`identity_pending`).
+        names_within: u32 = 2_000,
     }
 
     /// One place where rows go to.
@@ -153,7 +180,11 @@ impl Config {
 
     /// What fits by itself, but not together: the key, and what is wrong.
     fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.scopes().is_empty() {
+        let (by_pod, others) = (self.pods()?.is_some(), self.has_scopes());
+        if by_pod && others {
+            return Err(("scope", "name either pods, or the node, pids and cgroups".into()));
+        }
+        if !by_pod && self.scopes().is_empty() {
             return Err((
                 "scope",
                 "nothing is watched; name pids or cgroups, or write node: true".into(),
@@ -193,9 +224,58 @@ impl Config {
         Ok(())
     }
 
-    /// Whom to watch.
+    /// The pods to watch, where pods are named.
+    pub fn pods(&self) -> Result<Option<Selection>, (&'static str, String)> {
+        let Watched { namespaces, selector, pod, container, .. } = &self.scope;
+        let given = |text: &Text| (!text.0.is_empty()).then(|| text.0.clone());
+        let namespaces: Vec<String> = namespaces.iter().map(|it| it.0.clone()).collect();
+        let (selector, pod, container) = (given(selector), given(pod), given(container));
+        let selection = Selection::parse(Given {
+            namespaces: &namespaces,
+            selector: selector.as_deref(),
+            pod: pod.as_deref(),
+            container: container.as_deref(),
+        });
+        let selection = selection.map_err(|error| {
+            let key = match error.subject {
+                "namespace" => "scope.namespaces",
+                "pod" => "scope.pod",
+                "container" => "scope.container",
+                _ => "scope.selector",
+            };
+            (key, error.to_string())
+        })?;
+        Ok((!selection.is_everything()).then_some(selection))
+    }
+
+    /// Whom to ask for names; none where nobody is to be asked.
+    pub fn cluster(&self) -> Option<cluster::Config> {
+        let Kubernetes { api, kubeconfig, runtime, .. } = &self.kubernetes;
+        let kubeconfig = (!kubeconfig.0.is_empty()).then(|| kubeconfig.0.clone().into());
+        let inside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        let by_pod = self.pods().is_ok_and(|pods| pods.is_some());
+        let api = match api {
+            Choice::Auto => inside || by_pod || kubeconfig.is_some(),
+            Choice::Given(api) => *api,
+        };
+        let mut config = cluster::Config { api, kubeconfig, ..cluster::Config::default() };
+        if let Name::Given(node) = &self.node {
+            config.node = node.clone();
+        }
+        if !runtime {
+            (config.cri, config.docker) = (Vec::new(), None);
+        }
+        (api || *runtime).then_some(config)
+    }
+
+    fn has_scopes(&self) -> bool {
+        let Watched { node, pids, cgroups, .. } = &self.scope;
+        *node == Choice::Given(true) || !pids.is_empty() || !cgroups.is_empty()
+    }
+
+    /// Whom to watch, where it is not pods.
     pub fn scopes(&self) -> Vec<Scope> {
-        let Watched { node, pids, cgroups } = &self.scope;
+        let Watched { node, pids, cgroups, .. } = &self.scope;
         let named = pids.iter().map(|&pid| Scope::Pid(pid));
         let cgroups = cgroups.iter().map(|Path(path)| {
             // Where cgroup2 is not mounted, the scope control says that there is no such cgroup.
@@ -204,7 +284,7 @@ impl Config {
         });
         let mut scopes: Vec<Scope> = named.chain(cgroups).collect();
         let whole = match node {
-            Choice::Auto => scopes.is_empty(),
+            Choice::Auto => scopes.is_empty() && !self.pods().is_ok_and(|it| it.is_some()),
             Choice::Given(whole) => *whole,
         };
         if whole {

@@ -60,6 +60,10 @@ pub struct Mechanism(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path(pub String);
 
+/// Some text; empty where nothing is to be said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text(pub String);
+
 /// What an output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
@@ -100,6 +104,7 @@ words!(
     Tables,
     Mechanism,
     Path,
+    Text,
     OutputKind,
     LogFormat,
     LogLevel,
@@ -324,6 +329,18 @@ impl Word for Path {
             false => Ok(Path(text.to_string())),
             true => Err("a path cannot hold a NUL".to_string()),
         }
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+impl Word for Text {
+    const ALLOWED: &'static str = "text";
+
+    fn parse(text: &str) -> Result<Text, String> {
+        Ok(Text(text.to_string()))
     }
 
     fn show(&self) -> String {
