@@ -167,8 +167,13 @@ impl Endpoint {
     pub(super) fn connect(&mut self, rec: &mut Recorder, to: SocketAddr) -> Result<(), Errno> {
         let result = rustix::net::connect(&self.fd, &to);
         let again = result == Err(Errno::ISCONN);
+        let latency = match (self.protocol, &result) {
+            ("tcp", Ok(())) => Expect::AtLeast { at_least: 1 },
+            _ => Expect::Null,
+        };
         let entry = self
             .call(c::CONNECT, "connect", &result)
+            .with(c::LATENCY, latency)
             .with(c::PEER_SOURCE, source(!again))
             .with(c::PATH, Expect::Null)
             .with(c::PEER_IP, to.ip().to_string())
@@ -249,8 +254,12 @@ impl Endpoint {
         if result.is_ok() {
             self.role = Some(Role::Client);
         }
-        let entry = self.call(c::CONNECT, "connect", &result).with(c::PATH, path);
-        rec.add(self.with_ends(entry).with(c::PEER_SOURCE, source(result.is_ok())));
+        let entry = self
+            .call(c::CONNECT, "connect", &result)
+            .with(c::PATH, path)
+            .with(c::LATENCY, Expect::Null)
+            .with(c::PEER_SOURCE, source(result.is_ok()));
+        rec.add(self.with_ends(entry));
         result
     }
 
