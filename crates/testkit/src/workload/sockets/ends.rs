@@ -80,6 +80,7 @@ impl Endpoint {
         let entry = self.closed(role, by);
         rec.add(
             entry
+                .with(c::PATH, Expect::Null)
                 .with(c::BYTES_SENT, carried(self.sent))
                 .with(c::BYTES_RECEIVED, carried(self.received))
                 .with(c::SEGMENTS_SENT, some(least))

@@ -109,6 +109,7 @@ impl Exchange {
             .with(c::ROLE, if way == Way::Out { "client" } else { "server" })
             .with(c::CLOSED_BY, Expect::depending(hook, "local", quiet))
             .with(c::FD, Expect::Null)
+            .with(c::PATH, Expect::Null)
             .with(c::ERROR, Expect::Null)
             .with(c::DURATION, Expect::AtLeast { at_least: 0 })
             .with(c::BYTES_SENT, self.sent.bytes)

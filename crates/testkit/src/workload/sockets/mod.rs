@@ -4,6 +4,7 @@ mod endpoint;
 mod ends;
 mod exchange;
 mod tcp;
+mod transfer;
 mod udp;
 mod unix;
 
