@@ -4,7 +4,7 @@
 //! of, as that process was at the row's time. Entries are immutable and shared; whoever holds one
 //! holds the truth of that moment. Several workers use one table, each through a [`Resolver`]
 //! of its own. [`CgroupIndex`] knows what the cgroups are, [`cgroup`] reads their paths, and
-//! [`mounts`] reads where they are mounted.
+//! [`mounts`] reads where they are mounted. [`pods`] has what the cluster says of them.
 //!
 //! Nothing here does I/O or reads a clock: times are arguments, `CLOCK_BOOTTIME` nanoseconds.
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ pub mod cgroup;
 mod entry;
 mod index;
 pub mod mounts;
+pub mod pods;
 mod resolver;
 mod shards;
 mod table;
