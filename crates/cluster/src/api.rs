@@ -73,3 +73,6 @@ async fn either(mut follow: Follow<'_>) {
 fn absent(part: &Part, path: &str) {
     part.absent(format!("the API server has no {path}"));
 }
+
+#[cfg(test)]
+mod tests;

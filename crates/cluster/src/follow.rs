@@ -103,7 +103,7 @@ impl Follow<'_> {
                 End::Failed(error) => {
                     // What could not be read may have been an object; and a version that fails
                     // again and again may be one that the API server does not have.
-                    if matches!(error, Error::SerdeError(_)) || failures >= PATIENCE {
+                    if unreadable(&error) || failures >= PATIENCE {
                         version = None;
                     }
                     self.part.lost(describe(&error));
@@ -213,6 +213,16 @@ fn failed(error: Error) -> End {
     match error {
         Error::Api(status) if status.code == 410 => End::Expired,
         error => End::Failed(error),
+    }
+}
+
+/// Whether what came was nothing that an API server says. A line that is no event is taken for
+/// a status by kube where it can be, which then has no code.
+fn unreadable(error: &Error) -> bool {
+    match error {
+        Error::SerdeError(_) => true,
+        Error::Api(status) => status.code == 0,
+        _ => false,
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -136,7 +137,11 @@ impl Script {
             Some(Reply::Open(lines)) => streamed(lines, Some(stream::pending().boxed())),
             Some(Reply::Ended(lines)) => streamed(lines, None),
             Some(Reply::Cut(lines)) => {
-                let broken = stream::once(async { Err(Error::other("cut")) });
+                // What is not sent by then is lost with the connection.
+                let broken = stream::once(async {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    Err(Error::other("cut"))
+                });
                 streamed(lines, Some(broken.boxed()))
             }
         }
