@@ -9,7 +9,7 @@ use rustix::process::setpriority_process;
 
 use crate::figure::Report;
 use crate::machine::Machine;
-use crate::{cost, latency, loss, memory, overhead, pipeline, place, startup};
+use crate::{cost, latency, loss, memory, overhead, pipeline, place, pods, startup};
 
 /// Measures what the budgets promise; prints `figure NAME VALUE UNIT target OP VALUE met|missed`.
 #[derive(Debug, Parser)]
@@ -41,6 +41,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "pipeline", about: "rows per second from decode to bus", run: pipeline::run },
     Bench { name: "loss", about: "every record delivered or counted", run: loss::run },
     Bench { name: "memory", about: "how much the agent itself holds", run: memory::run },
+    Bench { name: "pods", about: "what knowing a large cluster costs", run: pods::run },
 ];
 
 /// How nice we are to others.

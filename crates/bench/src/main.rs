@@ -15,6 +15,7 @@ mod memory;
 mod overhead;
 mod pipeline;
 mod place;
+mod pods;
 mod run;
 mod spread;
 mod startup;
