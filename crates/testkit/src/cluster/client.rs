@@ -50,6 +50,12 @@ impl Client {
         let kept = self.get(&path)?.with_context(|| format!("there is no {path} to replace"))?;
         let mut object = object.clone();
         object["metadata"]["resourceVersion"] = kept["metadata"]["resourceVersion"].clone();
+        // The address of a Service, which the server chose, may not be taken away.
+        for key in ["clusterIP", "clusterIPs"] {
+            if object["spec"].get(key).is_none() && kept["spec"].get(key).is_some() {
+                object["spec"][key] = kept["spec"][key].clone();
+            }
+        }
         let replaced = self.send("PUT", &path, JSON, Some(&object))?.object("PUT", &path)?;
         self.with_status(&object, replaced)
     }
