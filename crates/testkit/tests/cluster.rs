@@ -231,13 +231,17 @@ fn every_driver_and_class_has_paths_that_lead_back_to_the_pod() {
             assert_eq!(found.qos, Some(qos), "{path}");
         }
     }
-    // A static pod's cgroup knows a hash, and its mirror says which.
-    let node = Node::start(client, "node-b").unwrap();
+    // A static pod's cgroup knows a hash, and its mirror says which. The node's root is a given one.
+    let root = kernel::Cgroup::create().unwrap();
+    let node = Node::start_at(client, "node-b", root.path()).unwrap();
     let hash = "0123456789abcdef0123456789abcdef";
     let pod = Pod::start(&node, &PodSpec::new("shop", "static").mirror(hash)).unwrap();
     assert_ne!(pod.uid(), hash);
     let path = cgroup_of(pod.containers()[0].pid(), &node);
     assert!(path.starts_with(&format!("kubepods/burstable/pod{hash}/")), "{path}");
+    drop((pod, node));
+    let left = fs::read_dir(root.path()).unwrap().flatten();
+    assert_eq!(left.filter(|entry| entry.path().is_dir()).count(), 0, "the root is as it was");
 }
 
 #[test]

@@ -115,16 +115,8 @@ impl Go<'_> {
     }
 
     fn build(&self, version: &str, to: &Path) -> Result<()> {
-        // A server that does not know its version refuses to work out which interfaces it has.
-        let [major, minor] = [0, 1].map(|at| version.split('.').nth(at).unwrap_or_default());
-        let set = |name: &str, value: &str| {
-            format!(" -X {MODULE}/vendor/k8s.io/component-base/version.{name}={value}")
-        };
-        let flags = ["-s -w".to_string(), set("gitVersion", &format!("v{version}"))].concat()
-            + &set("gitMajor", major)
-            + &set("gitMinor", minor);
         let mut go = self.command("go")?;
-        go.args(["build", "-ldflags", &flags, "-o"]).arg(to);
+        go.args(["build", "-ldflags", &flags(version), "-o"]).arg(to);
         run::through(go.arg(format!("{MODULE}/cmd/kube-apiserver")))
     }
 
@@ -154,6 +146,20 @@ impl Go<'_> {
     }
 }
 
+/// What the linker is told: no symbols, and the version. Two packages keep one, what the server
+/// says to others and what it says of itself, and neither knows it from the source.
+fn flags(version: &str) -> String {
+    let [major, minor] = [0, 1].map(|at| version.split('.').nth(at).unwrap_or_default());
+    let whole = format!("v{version}");
+    let mut flags = "-s -w".to_string();
+    for package in ["client-go/pkg/version", "component-base/version"] {
+        for (name, value) in [("gitVersion", &*whole), ("gitMajor", major), ("gitMinor", minor)] {
+            flags += &format!(" -X {MODULE}/vendor/k8s.io/{package}.{name}={value}");
+        }
+    }
+    flags
+}
+
 /// The folders of `files`, each once, as Go packages. Those about examples and about the
 /// generators themselves are no part of the server.
 fn folders(files: &str) -> Vec<String> {
@@ -178,6 +184,15 @@ mod tests {
     fn a_package_is_told_from_those_whose_names_begin_alike() {
         assert!(is_of("golang-1.19-go_1.19.8-2_amd64.deb", "golang-1.19-go"));
         assert!(!is_of("golang-1.19-go-docs_1_all.deb", "golang-1.19-go"));
+    }
+
+    #[test]
+    fn the_linker_is_told_the_version_in_parts() {
+        let flags = flags("1.20.2");
+        let package = "k8s.io/kubernetes/vendor/k8s.io/client-go/pkg/version";
+        for part in ["gitVersion=v1.20.2", "gitMajor=1", "gitMinor=20"] {
+            assert!(flags.contains(&format!(" -X {package}.{part}")), "{flags}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The folder of one API server: its data, and the files that its clients need.
 
 use std::env;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,9 +17,8 @@ pub(super) struct Home {
 /// Our folders are named so, with our pid and a number behind it.
 const PREFIX: &str = "fathom-cluster-";
 
-/// The users of the server: the name, the token, the group.
-const USERS: [(&str, &str, &str); 2] =
-    [("test", "token-of-the-test", "system:masters"), ("fathom", "token-of-fathom", "fathom")];
+/// The users of the server: the name, the group.
+const USERS: [(&str, &str); 2] = [("test", "system:masters"), ("fathom", "fathom")];
 
 impl Home {
     /// Makes the folder, with the tokens of the users.
@@ -27,14 +27,20 @@ impl Home {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("{PREFIX}{}-{number}", std::process::id()));
-        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        // A folder of that name is of an earlier process with our pid.
+        let _ = fs::remove_dir_all(&path);
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.with_context(|| format!("cannot make {}", path.display()))?;
         let home = Home { path };
-        let line =
-            |(user, token, group): &(&str, &str, &str)| format!("{token},{user},{user},{group}\n");
-        fs::write(home.at("tokens.csv"), USERS.iter().map(line).collect::<String>())?;
-        for (user, token, _) in USERS {
+        let mut tokens = String::new();
+        for (user, group) in USERS {
+            // Others on this machine can reach the server, and are not to guess it.
+            let token = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+            let token = token.trim();
+            tokens += &format!("{token},{user},{user},{group}\n");
             fs::write(home.at(&format!("{user}.token")), token)?;
         }
+        fs::write(home.at("tokens.csv"), tokens)?;
         Ok(home)
     }
 
@@ -51,7 +57,7 @@ impl Home {
         let made = fs::read_to_string(self.at("certs/apiserver.crt")).unwrap_or_default();
         let Some(issuer) = issuer(&made) else { return Ok(false) };
         fs::write(self.at("ca.crt"), issuer)?;
-        for (user, _, _) in USERS {
+        for (user, _) in USERS {
             fs::write(self.at(&format!("{user}.kubeconfig")), self.kubeconfig(url, user))?;
         }
         Ok(true)
