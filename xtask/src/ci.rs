@@ -9,7 +9,7 @@ use crate::{test, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
-    usage: "[--no-vm]",
+    usage: "[--no-vm] [--k8s]",
     about: "Checks the house rules, the formatting and the lints, then runs `test`",
     more: "",
     flags: test::COMMAND.flags,

@@ -1,10 +1,11 @@
 //! Where things are: the checkout, what it builds, and what is kept between checkouts.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Context, Failure, Result};
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
@@ -38,6 +39,14 @@ pub(crate) fn cache() -> Result<PathBuf> {
         }
     };
     Ok(base.join("fathom"))
+}
+
+/// Holds off other runs that work in the same folder, until it is dropped.
+pub(crate) fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let file = File::create(&path).context(|| path.display().to_string())?;
+    file.lock().context(|| path.display().to_string())?;
+    Ok(file)
 }
 
 /// Cargo, the very one that runs this, in the root of the checkout.

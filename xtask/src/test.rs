@@ -14,16 +14,20 @@ use crate::place;
 use crate::run::{self, say};
 use crate::setup::{self, Scope};
 use crate::tally::{End, NotRun, Reader, Tally};
-use crate::{tidy, vm};
+use crate::{k8s, tidy, vm};
 
 pub(crate) const COMMAND: Command = Command {
     name: "test",
-    usage: "[--no-vm] [FILTER]",
+    usage: "[--no-vm] [--k8s] [FILTER]",
     about: "Sets up, builds, and runs every test that this machine can run, then the kernel matrix",
     more: "FILTER selects tests whose names contain it. What could not run is listed by name with the\n\
            reason and never counted as passed; with FATHOM_REQUIRE_VM=1 a kernel of the matrix that\n\
-           cannot be booted is a failure. The last line is `N passed, N failed[, N skipped]`.",
-    flags: &[Flag { name: "--no-vm", value: "", doc: "leave out the kernel matrix" }],
+           cannot be booted is a failure. Tests with a real Kubernetes API server run where it has been\n\
+           built before; --k8s builds it (minutes, once). The last line is `N passed, N failed[, N skipped]`.",
+    flags: &[
+        Flag { name: "--no-vm", value: "", doc: "leave out the kernel matrix" },
+        Flag { name: "--k8s", value: "", doc: "build the Kubernetes API server that tests use" },
+    ],
     examples: &[
         ("test", "everything"),
         ("test --no-vm cgroup", "tests about cgroups, on this machine's kernel only"),
@@ -41,8 +45,9 @@ fn run(words: &Words) -> Result<()> {
     say("building every crate and test");
     run::through(place::cargo().args(["build", "--workspace", "--locked", "--bins"]))?;
     let programs = build()?;
+    let k8s = if words.has("--k8s") { kubernetes(&mut tally) } else { k8s::kept() };
     say("running the tests on this machine");
-    tally.add(host(&programs, filter)?);
+    tally.add(host(&programs, k8s.as_ref(), filter)?);
     let no_vm = words.has("--no-vm").then(|| "--no-vm was given".to_string());
     tally.add(matrix(filter, no_vm)?);
     tally.print();
@@ -57,6 +62,12 @@ fn house(tally: &mut Tally) -> Result<()> {
         count => tally.failed.push(format!("tidy: {count} findings")),
     }
     Ok(())
+}
+
+/// What was asked for and cannot be had is a failure; all other tests run in spite of it.
+fn kubernetes(tally: &mut Tally) -> Option<k8s::Parts> {
+    let parts = k8s::ensure();
+    parts.map_err(|failure| tally.failed.push(format!("k8s: {failure}"))).ok()
 }
 
 /// Builds the test programs; hands back what each is called, by its path.
@@ -96,7 +107,11 @@ fn build() -> Result<BTreeMap<PathBuf, String>> {
     if status.success() { Ok(programs) } else { Err(Failure::new("the tests do not build")) }
 }
 
-fn host(programs: &BTreeMap<PathBuf, String>, filter: Option<&str>) -> Result<Tally> {
+fn host(
+    programs: &BTreeMap<PathBuf, String>,
+    k8s: Option<&k8s::Parts>,
+    filter: Option<&str>,
+) -> Result<Tally> {
     let log = place::target().join("not-run.log");
     fs::write(&log, "").context(|| log.display().to_string())?;
     // Both streams into one pipe: cargo names the program on one, the program prints on the other.
@@ -105,6 +120,9 @@ fn host(programs: &BTreeMap<PathBuf, String>, filter: Option<&str>) -> Result<Ta
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).args(filter);
     cargo.env("FATHOM_NOT_RUN_LOG", &log);
     cargo.env("FATHOM_BIN", place::built("fathom")).env("FATHOM_TESTKIT", place::built("testkit"));
+    if let Some(parts) = k8s {
+        parts.tell(&mut cargo);
+    }
     cargo.stdin(std::process::Stdio::null());
     cargo.stdout(writer.try_clone().context(|| "sharing a pipe".into())?).stderr(writer);
     let mut child = cargo.spawn().context(|| "starting cargo test".into())?;

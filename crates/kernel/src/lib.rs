@@ -19,5 +19,5 @@ pub use load::{Kernel, Options, Rejection};
 pub use maps::{ScopeMode, SharedMap};
 pub use ring::Ring;
 pub use signal::{Decode, Hook, Mechanism, Rung, Signal};
-pub use spawn::{Cgroup, boot_id, cgroup2_mount, wall_clock_offset};
+pub use spawn::{Cgroup, boot_id, cgroup2_mount, spawn_into, wall_clock_offset};
 pub use stats::{MapAccount, ProgramAccount, StatsGuard};

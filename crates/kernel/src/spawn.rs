@@ -55,6 +55,17 @@ pub fn boot_id() -> u32 {
         .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
+/// Starts `command` in the cgroup at `path`: it belongs to it before its first instruction.
+pub fn spawn_into(path: &Path, command: &mut Command) -> Result<Child> {
+    let door = path.join("cgroup.procs");
+    let mut door = File::options().write(true).open(&door).context("cannot enter the cgroup")?;
+    // SAFETY: between fork and exec the closure makes one write(2) to an open file, which is
+    // async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(move || door.write_all(b"0")) };
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.spawn().with_context(|| format!("cannot run `{name}`"))
+}
+
 impl Cgroup {
     /// Makes a cgroup for one command, directly below the root.
     pub fn create() -> Result<Cgroup> {
@@ -80,14 +91,7 @@ impl Cgroup {
 
     /// Starts `command` inside: it belongs to the cgroup before its first instruction.
     pub fn spawn(&self, command: &mut Command) -> Result<Child> {
-        let door = self.path.join("cgroup.procs");
-        let mut door =
-            File::options().write(true).open(&door).context("cannot enter the cgroup")?;
-        // SAFETY: between fork and exec the closure makes one write(2) to an open file, which is
-        // async-signal-safe, and allocates nothing.
-        unsafe { command.pre_exec(move || door.write_all(b"0")) };
-        let name = command.get_program().to_string_lossy().into_owned();
-        command.spawn().with_context(|| format!("cannot run `{name}`"))
+        spawn_into(&self.path, command)
     }
 }
 

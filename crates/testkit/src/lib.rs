@@ -4,11 +4,13 @@
 //! - [`workload`] does real operations and says what rows they must make;
 //! - [`truth`] compares those with the rows that came, one to one;
 //! - the other modules are small workloads with one purpose each: a demonstration, tight loops
-//!   for benches, a path that changes while it is being opened, and many idle processes.
+//!   for benches, a path that changes while it is being opened, and many idle processes;
+//! - [`cluster`] is a real Kubernetes API server with pods that are real processes.
 #![forbid(unsafe_code)]
 
 pub mod bytes;
 pub mod child;
+pub mod cluster;
 pub mod columns;
 pub mod flip;
 pub mod fuzz;

@@ -11,7 +11,7 @@ use needs::Need;
 
 pub(crate) const COMMAND: Command = Command {
     name: "setup",
-    usage: "[--vm] [--bench]",
+    usage: "[--vm] [--bench] [--k8s]",
     about: "Installs what building needs and this machine lacks",
     more: "Looks first and installs only what is missing, through apt-get (as root, or with sudo).\n\
            On a system without apt it prints the packages and ends with exit code 1.\n\
@@ -27,13 +27,22 @@ pub(crate) const COMMAND: Command = Command {
             value: "",
             doc: "also the tools that benches compare with: bpftrace, strace, perf",
         },
+        Flag {
+            name: "--k8s",
+            value: "",
+            doc: "also what the tests with a Kubernetes API server need, and build that server",
+        },
     ],
     examples: &[("setup", "for building"), ("setup --vm --bench", "for everything")],
     run: |words| {
         words.nothing_more()?;
-        let missing = ensure(Scope { vm: words.has("--vm"), bench: words.has("--bench") })?;
+        let (vm, bench, k8s) = (words.has("--vm"), words.has("--bench"), words.has("--k8s"));
+        let missing = ensure(Scope { vm, bench, k8s })?;
         if missing == 0 {
             say("nothing is missing");
+        }
+        if k8s {
+            crate::k8s::ensure()?;
         }
         Ok(())
     },
@@ -44,6 +53,7 @@ pub(crate) const COMMAND: Command = Command {
 pub(crate) struct Scope {
     pub(crate) vm: bool,
     pub(crate) bench: bool,
+    pub(crate) k8s: bool,
 }
 
 /// Makes sure that nothing is missing; hands back how many things were.

@@ -22,7 +22,8 @@ pub(crate) struct Need {
 pub(crate) fn of(scope: Scope) -> impl Iterator<Item = &'static Need> {
     let vm = VM.iter().filter(move |_| scope.vm);
     let bench = BENCH.iter().filter(move |_| scope.bench);
-    BUILD.iter().chain(vm).chain(bench)
+    let k8s = K8S.iter().filter(move |_| scope.k8s);
+    BUILD.iter().chain(vm).chain(bench).chain(k8s)
 }
 
 const BUILD: &[Need] = &[
@@ -80,12 +81,7 @@ const VM: &[Need] = &[
         packages: &["qemu-system-x86"],
         present: || run::find("qemu-system-x86_64").is_some(),
     },
-    Need {
-        what: "dpkg-deb",
-        why: "unpacking kernel packages",
-        packages: &["dpkg"],
-        present: || run::find("dpkg-deb").is_some(),
-    },
+    Need { why: "unpacking kernel packages", ..DPKG_DEB },
     Need {
         what: "xz",
         why: "unpacking kernel modules",
@@ -104,13 +100,45 @@ const VM: &[Need] = &[
         packages: &["binutils"],
         present: || run::find("strip").is_some(),
     },
+    Need { why: "verifying the kernel packages", ..ARCHIVE_KEYS },
+];
+
+const K8S: &[Need] = &[
+    Need { why: "unpacking Go and etcd", ..DPKG_DEB },
     Need {
-        what: "Debian's archive keys",
-        why: "verifying the kernel packages",
-        packages: &["debian-archive-keyring"],
-        present: || Path::new(crate::vm::DEBIAN_KEYS).is_file(),
+        what: "dpkg-source",
+        why: "unpacking the source of Kubernetes",
+        packages: &["dpkg-dev"],
+        present: || run::find("dpkg-source").is_some(),
+    },
+    Need { why: "verifying what is unpacked", ..ARCHIVE_KEYS },
+    Need {
+        what: "ip",
+        why: "the network of the tests' pods",
+        packages: &["iproute2"],
+        present: || run::find("ip").is_some(),
+    },
+    Need {
+        what: "setpriv",
+        why: "ending the tests' servers with the tests",
+        packages: &["util-linux"],
+        present: || run::find("setpriv").is_some(),
     },
 ];
+
+const DPKG_DEB: Need = Need {
+    what: "dpkg-deb",
+    why: "unpacking packages",
+    packages: &["dpkg"],
+    present: || run::find("dpkg-deb").is_some(),
+};
+
+const ARCHIVE_KEYS: Need = Need {
+    what: "Debian's archive keys",
+    why: "verifying packages",
+    packages: &["debian-archive-keyring"],
+    present: || Path::new(crate::debian::KEYS).is_file(),
+};
 
 const BENCH: &[Need] = &[
     Need {
@@ -169,8 +197,10 @@ mod tests {
     #[test]
     fn bench_tools_are_asked_for_only_by_benches() {
         let names = |scope| of(scope).map(|need| need.what).collect::<Vec<_>>();
+        let all = Scope { vm: true, bench: true, k8s: true };
         assert!(!names(Scope::default()).contains(&"bpftrace"));
         assert!(!names(Scope::default()).contains(&"qemu-system-x86_64"));
-        assert!(names(Scope { vm: true, bench: true }).contains(&"bpftrace"));
+        assert!(!names(Scope::default()).contains(&"dpkg-source"));
+        assert!(names(all).contains(&"bpftrace") && names(all).contains(&"dpkg-source"));
     }
 }

@@ -1,13 +1,12 @@
 //! The kernels of the matrix: which Debian release has each, fetched once and kept.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::apt_root::AptRoot;
-use super::mirror::Mirror;
+use crate::debian::{AptRoot, Mirror};
 use crate::failure::{Context, Failure, Result};
-use crate::place;
+use crate::place::{self, lock};
 use crate::run::say;
 
 /// A kernel of the matrix, by the name that users give it.
@@ -70,14 +69,6 @@ pub(super) fn cache_folder() -> Result<PathBuf> {
     let folder = place::cache()?.join("vm");
     fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
     Ok(folder)
-}
-
-/// Holds off other runs until it is dropped.
-pub(super) fn lock(cache: &Path) -> Result<File> {
-    let path = cache.join("lock");
-    let file = File::create(&path).context(|| path.display().to_string())?;
-    file.lock().context(|| path.display().to_string())?;
-    Ok(file)
 }
 
 fn fetch(line: &Line, cache: &Path, kept: &Path) -> Result<()> {

@@ -4,7 +4,6 @@
 //! boots from a file tree made here, in memory, without a disk and without KVM, in seconds.
 //! It is the only place where the rungs that this machine's own kernel refuses can be tried.
 
-mod apt_root;
 mod binaries;
 mod cpio;
 mod fetch;
@@ -12,7 +11,6 @@ mod guest;
 mod image;
 mod init;
 mod matrix;
-mod mirror;
 mod modules;
 mod packages;
 mod qemu;
@@ -26,9 +24,6 @@ use crate::failure::{Failure, Result};
 use crate::setup::{self, Scope};
 use crate::suggest;
 use crate::tally::Tally;
-
-/// The keys that Debian's own packages are signed with.
-pub(crate) const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 pub(crate) const COMMAND: Command = Command {
     name: "vm",

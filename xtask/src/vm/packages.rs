@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::apt_root::AptRoot;
-use super::fetch::{cache_folder, lock};
+use super::fetch::cache_folder;
+use crate::debian::AptRoot;
 use crate::failure::{Context, Result};
+use crate::place::lock;
 use crate::run::say;
 
 /// The folders to lay over the guest's tree so that it has `packages`. Nothing of them is

@@ -12,14 +12,14 @@ const OVERRIDE: &str = "FATHOM_DEBIAN_MIRROR";
 
 /// Debian's archive and, where the machine uses it, the one with security updates.
 #[derive(Debug, PartialEq)]
-pub(super) struct Mirror {
-    pub(super) archive: String,
-    pub(super) security: Option<String>,
+pub(crate) struct Mirror {
+    pub(crate) archive: String,
+    pub(crate) security: Option<String>,
 }
 
 impl Mirror {
     /// The mirror that this machine uses.
-    pub(super) fn of_this_machine() -> Result<Self> {
+    pub(crate) fn of_this_machine() -> Result<Self> {
         if let Ok(archive) = env::var(OVERRIDE) {
             return Ok(Self { archive, security: None });
         }

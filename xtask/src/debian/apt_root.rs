@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::DEBIAN_KEYS;
+use super::KEYS;
 use super::mirror::Mirror;
 use crate::failure::{Context, Failure, Result};
 use crate::run;
 
 /// A folder with apt's state in it, and nothing installed as far as that apt knows.
-pub(super) struct AptRoot {
+pub(crate) struct AptRoot {
     folder: PathBuf,
     /// Its own source list; without it, the machine's sources are read.
     own_sources: bool,
@@ -19,21 +19,22 @@ pub(super) struct AptRoot {
 
 impl AptRoot {
     /// Reads the lists of a Debian release and of its security updates.
-    pub(super) fn of_release(folder: &Path, mirror: &Mirror, release: &str) -> Result<Self> {
-        let root = Self::prepare(folder, true)?;
-        match root.update(&sources(mirror, release, DEBIAN_KEYS)) {
-            Err(failure) if failure.to_string().contains("NO_PUBKEY") => {
-                let keys = newer_keys(folder, mirror).context(|| failure.to_string())?;
-                root.update(&sources(mirror, release, &keys.to_string_lossy()))?;
-            }
-            other => other?,
-        }
-        Ok(root)
+    pub(crate) fn of_release(folder: &Path, mirror: &Mirror, release: &str) -> Result<Self> {
+        Self::read(folder, mirror, release, &["deb"])
+    }
+
+    /// The same, with what the packages are built from.
+    pub(crate) fn of_release_with_sources(
+        folder: &Path,
+        mirror: &Mirror,
+        release: &str,
+    ) -> Result<Self> {
+        Self::read(folder, mirror, release, &["deb", "deb-src"])
     }
 
     /// Reads the lists of the machine's own sources: their packages fit its libraries. The
     /// machine's own copies of the lists may be missing, or name versions that are gone.
-    pub(super) fn of_this_machine(folder: &Path) -> Result<Self> {
+    pub(crate) fn of_this_machine(folder: &Path) -> Result<Self> {
         let root = Self::prepare(folder, false)?;
         // Sources of third parties that cannot be reached are the machine's own affair.
         run::output(root.command("apt-get").args(["-q", "update"]))?;
@@ -41,12 +42,12 @@ impl AptRoot {
     }
 
     /// The same, with the lists as they were read before.
-    pub(super) fn of_this_machine_as_read(folder: &Path) -> Result<Self> {
+    pub(crate) fn of_this_machine_as_read(folder: &Path) -> Result<Self> {
         Self::prepare(folder, false)
     }
 
     /// All that installing `packages` on an empty system would bring.
-    pub(super) fn closure(&self, packages: &[String]) -> Result<Vec<String>> {
+    pub(crate) fn closure(&self, packages: &[String]) -> Result<Vec<String>> {
         let mut apt = self.command("apt-get");
         apt.args(["install", "--print-uris", "-qq", "-y", "--no-install-recommends"])
             .args(packages);
@@ -57,7 +58,7 @@ impl AptRoot {
     }
 
     /// Downloads files that `closure` named and unpacks each into the folder that `to` gives.
-    pub(super) fn unpack(&self, files: &[String], to: impl Fn(&str) -> PathBuf) -> Result<()> {
+    pub(crate) fn unpack(&self, files: &[String], to: impl Fn(&str) -> PathBuf) -> Result<()> {
         let scratch = self.folder.join("download");
         fs::create_dir_all(&scratch).context(|| scratch.display().to_string())?;
         let mut apt = self.command("apt-get");
@@ -73,6 +74,44 @@ impl AptRoot {
             fs::remove_file(&file).context(|| file.display().to_string())?;
         }
         Ok(())
+    }
+
+    /// Unpacks what `package` is built from, Debian's patches applied, as the folder `to`; hands
+    /// back its version.
+    pub(crate) fn unpack_source(&self, package: &str, to: &Path) -> Result<String> {
+        let scratch = self.folder.join("download");
+        let _ = fs::remove_dir_all(&scratch);
+        fs::create_dir_all(&scratch).context(|| scratch.display().to_string())?;
+        let mut apt = self.command("apt-get");
+        apt.current_dir(&scratch).args(["-q", "source", "--download-only", package]);
+        run::output(&mut apt)?;
+        let entries = fs::read_dir(&scratch).context(|| scratch.display().to_string())?;
+        let mut names =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let file = names
+            .find(|name| name.ends_with(".dsc"))
+            .ok_or_else(|| Failure::new(format!("no description came with {package}")))?;
+        let _ = fs::remove_dir_all(to);
+        // What was fetched is what the signed lists name; the key of whoever uploaded it is not
+        // asked for besides.
+        let mut unpack = Command::new("dpkg-source");
+        unpack.args(["--no-check", "-x"]).arg(scratch.join(&file)).arg(to);
+        run::output(&mut unpack)?;
+        fs::remove_dir_all(&scratch).context(|| scratch.display().to_string())?;
+        let version = file.trim_end_matches(".dsc").split_once('_').map(|(_, version)| version);
+        Ok(version.unwrap_or_default().to_string())
+    }
+
+    fn read(folder: &Path, mirror: &Mirror, release: &str, kinds: &[&str]) -> Result<Self> {
+        let root = Self::prepare(folder, true)?;
+        match root.update(&sources(mirror, release, KEYS, kinds)) {
+            Err(failure) if failure.to_string().contains("NO_PUBKEY") => {
+                let keys = newer_keys(folder, mirror).context(|| failure.to_string())?;
+                root.update(&sources(mirror, release, &keys.to_string_lossy(), kinds))?;
+            }
+            other => other?,
+        }
+        Ok(root)
     }
 
     fn prepare(folder: &Path, own_sources: bool) -> Result<Self> {
@@ -122,16 +161,18 @@ impl AptRoot {
     }
 }
 
-fn sources(mirror: &Mirror, release: &str, keys: &str) -> String {
-    let archive = format!("deb [arch=amd64 signed-by={keys}] {} {release} main\n", mirror.archive);
-    match &mirror.security {
-        // What is being developed has no security updates of its own.
-        Some(security) if release != "sid" => {
-            archive
-                + &format!("deb [arch=amd64 signed-by={keys}] {security} {release}-security main\n")
-        }
-        _ => archive,
+/// The lines of a source list; `kinds` are apt's words for packages and what they are built from.
+fn sources(mirror: &Mirror, release: &str, keys: &str, kinds: &[&str]) -> String {
+    let mut places = vec![format!("{} {release}", mirror.archive)];
+    // What is being developed has no security updates of its own.
+    if let Some(security) = mirror.security.as_ref().filter(|_| release != "sid") {
+        places.push(format!("{security} {release}-security"));
     }
+    let line = |place: &String| {
+        let of_kind = |kind: &&str| format!("{kind} [arch=amd64 signed-by={keys}] {place} main\n");
+        kinds.iter().map(of_kind).collect::<String>()
+    };
+    places.iter().map(line).collect()
 }
 
 /// A release signed with keys that this machine does not have yet: a release it does know
@@ -140,10 +181,10 @@ fn newer_keys(folder: &Path, mirror: &Mirror) -> Result<PathBuf> {
     let to = folder.join("keys");
     for release in ["trixie", "bookworm"] {
         let root = AptRoot::prepare(&folder.join("keys-root"), true)?;
-        let tried = root.update(&sources(mirror, release, DEBIAN_KEYS)).and_then(|()| {
+        let tried = root.update(&sources(mirror, release, KEYS, &["deb"])).and_then(|()| {
             root.unpack(&root.closure(&["debian-archive-keyring".into()])?, |_| to.clone())
         });
-        let keys = to.join(DEBIAN_KEYS.trim_start_matches('/'));
+        let keys = to.join(KEYS.trim_start_matches('/'));
         // Newer ones are in another format, under a name of its own.
         let newer = keys.with_extension("pgp");
         if tried.is_ok() && (newer.exists() || keys.exists()) {
@@ -182,9 +223,12 @@ mod tests {
             security: Some("http://m.example/sec".into()),
         };
         assert!(
-            sources(&mirror, "bullseye", "/k")
+            sources(&mirror, "bullseye", "/k", &["deb"])
                 .contains("http://m.example/sec bullseye-security main")
         );
-        assert_eq!(sources(&mirror, "sid", "/k").lines().count(), 1);
+        assert_eq!(sources(&mirror, "sid", "/k", &["deb"]).lines().count(), 1);
+        let both = sources(&mirror, "bullseye", "/k", &["deb", "deb-src"]);
+        let lines: Vec<&str> = both.lines().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(lines, ["deb", "deb-src", "deb", "deb-src"]);
     }
 }
