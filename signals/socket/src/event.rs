@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use schema::Event;
+use schema::{Event, Later};
 
 /// A socket was given an address by `bind`, or was refused it.
 #[derive(Event)]
@@ -103,6 +103,23 @@ pub struct SocketConnect<'a> {
     /// The port that was to be reached; null where `peer_ip` is.
     #[event(kind = Port)]
     pub peer_port: Option<u16>,
+    /// The pod that had the peer's address then; null where it was none, or is not known. Of this
+    /// and the next four columns the cluster is asked, so they are null without one.
+    #[event(kind = Peer(PeerPart::Pod))]
+    pub peer_pod: Later,
+    /// The namespace of that pod or service.
+    #[event(kind = Peer(PeerPart::Namespace))]
+    pub peer_namespace: Later,
+    /// What that pod belongs to, as `Deployment/web`.
+    #[event(kind = Peer(PeerPart::Workload))]
+    pub peer_workload: Later,
+    /// The service that has the peer's address, or that the pod answers for; of several the first
+    /// by name.
+    #[event(kind = Peer(PeerPart::Service))]
+    pub peer_service: Later,
+    /// The node that has the peer's address, or that the pod is on.
+    #[event(kind = Peer(PeerPart::Node))]
+    pub peer_node: Later,
     /// The path of the unix socket that was to be reached, an abstract name with `@` in front; null
     /// for others and where that socket has none.
     #[event(kind = Path, personal)]
@@ -150,6 +167,23 @@ pub struct SocketAccept<'a> {
     /// The port of the other end; null where there is none or it is not known.
     #[event(kind = Port)]
     pub peer_port: Option<u16>,
+    /// The pod that had the peer's address then; null where it was none, or is not known. Of this
+    /// and the next four columns the cluster is asked, so they are null without one.
+    #[event(kind = Peer(PeerPart::Pod))]
+    pub peer_pod: Later,
+    /// The namespace of that pod or service.
+    #[event(kind = Peer(PeerPart::Namespace))]
+    pub peer_namespace: Later,
+    /// What that pod belongs to, as `Deployment/web`.
+    #[event(kind = Peer(PeerPart::Workload))]
+    pub peer_workload: Later,
+    /// The service that has the peer's address, or that the pod answers for; of several the first
+    /// by name.
+    #[event(kind = Peer(PeerPart::Service))]
+    pub peer_service: Later,
+    /// The node that has the peer's address, or that the pod is on.
+    #[event(kind = Peer(PeerPart::Node))]
+    pub peer_node: Later,
     /// The path of the unix socket that was connected to, an abstract name with `@` in front; null
     /// for others.
     #[event(kind = Path, personal)]
@@ -184,6 +218,23 @@ pub struct SocketState {
     /// The port of the other end; null where there is none or it is not known.
     #[event(kind = Port)]
     pub peer_port: Option<u16>,
+    /// The pod that had the peer's address then; null where it was none, or is not known. Of this
+    /// and the next four columns the cluster is asked, so they are null without one.
+    #[event(kind = Peer(PeerPart::Pod))]
+    pub peer_pod: Later,
+    /// The namespace of that pod or service.
+    #[event(kind = Peer(PeerPart::Namespace))]
+    pub peer_namespace: Later,
+    /// What that pod belongs to, as `Deployment/web`.
+    #[event(kind = Peer(PeerPart::Workload))]
+    pub peer_workload: Later,
+    /// The service that has the peer's address, or that the pod answers for; of several the first
+    /// by name.
+    #[event(kind = Peer(PeerPart::Service))]
+    pub peer_service: Later,
+    /// The node that has the peer's address, or that the pod is on.
+    #[event(kind = Peer(PeerPart::Node))]
+    pub peer_node: Later,
     /// The state left, as `ss` names it: `SYN_SENT`, `ESTABLISHED` …
     #[event(kind = Text)]
     pub old_state: &'static str,
@@ -221,6 +272,23 @@ pub struct SocketDatagram {
     /// The port of the other end; null where there is none or it is not known.
     #[event(kind = Port)]
     pub peer_port: Option<u16>,
+    /// The pod that had the peer's address then; null where it was none, or is not known. Of this
+    /// and the next four columns the cluster is asked, so they are null without one.
+    #[event(kind = Peer(PeerPart::Pod))]
+    pub peer_pod: Later,
+    /// The namespace of that pod or service.
+    #[event(kind = Peer(PeerPart::Namespace))]
+    pub peer_namespace: Later,
+    /// What that pod belongs to, as `Deployment/web`.
+    #[event(kind = Peer(PeerPart::Workload))]
+    pub peer_workload: Later,
+    /// The service that has the peer's address, or that the pod answers for; of several the first
+    /// by name.
+    #[event(kind = Peer(PeerPart::Service))]
+    pub peer_service: Later,
+    /// The node that has the peer's address, or that the pod is on.
+    #[event(kind = Peer(PeerPart::Node))]
+    pub peer_node: Later,
     /// Who says the peer: `kernel`, or `caller` where it was read from the caller's memory.
     #[event(kind = Text)]
     pub peer_source: &'static str,
@@ -261,6 +329,23 @@ pub struct SocketClose<'a> {
     /// The port of the other end; null where there is none or it is not known.
     #[event(kind = Port)]
     pub peer_port: Option<u16>,
+    /// The pod that had the peer's address then; null where it was none, or is not known. Of this
+    /// and the next four columns the cluster is asked, so they are null without one.
+    #[event(kind = Peer(PeerPart::Pod))]
+    pub peer_pod: Later,
+    /// The namespace of that pod or service.
+    #[event(kind = Peer(PeerPart::Namespace))]
+    pub peer_namespace: Later,
+    /// What that pod belongs to, as `Deployment/web`.
+    #[event(kind = Peer(PeerPart::Workload))]
+    pub peer_workload: Later,
+    /// The service that has the peer's address, or that the pod answers for; of several the first
+    /// by name.
+    #[event(kind = Peer(PeerPart::Service))]
+    pub peer_service: Later,
+    /// The node that has the peer's address, or that the pod is on.
+    #[event(kind = Peer(PeerPart::Node))]
+    pub peer_node: Later,
     /// The path of a unix socket, an abstract name with `@` in front; null for others and where it
     /// has none.
     #[event(kind = Path, personal)]
