@@ -15,7 +15,8 @@ use scope::Scope;
 
 pub use problem::Problem;
 pub use values::{
-    Choice, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Tables, Text, Workers,
+    Choice, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Tables, Text,
+    Workers,
 };
 
 sections! {

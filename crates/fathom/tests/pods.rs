@@ -82,10 +82,15 @@ fn all_of_a_selection_and_only_that() {
     assert!(said.contains("nothing lost"), "{said}");
     let told = marked(&rows);
     let count = |mark: &str| told.get(mark).map_or(0, Vec::len);
-    for (number, name) in (0..26).map(|number| (number, match number {
-        0 => "before".to_string(),
-        number => format!("cart-{}", number - 1),
-    })) {
+    for (number, name) in (0..26).map(|number| {
+        (
+            number,
+            match number {
+                0 => "before".to_string(),
+                number => format!("cart-{}", number - 1),
+            },
+        )
+    }) {
         let rows = &told[&format!("first-{number}")];
         assert_eq!(rows.len(), 1, "{name}");
         let row = rows[0];
@@ -118,7 +123,8 @@ fn churn_loses_nothing_and_lets_nothing_in() {
     let (rows, said) = observer.end();
     assert!(said.contains("nothing lost"), "{said}");
     let told = marked(&rows);
-    let expected: Vec<String> = (0..200).step_by(2).map(|number| format!("cart-{number}")).collect();
+    let expected: Vec<String> =
+        (0..200).step_by(2).map(|number| format!("cart-{number}")).collect();
     let missing: Vec<_> = expected.iter().filter(|mark| !told.contains_key(*mark)).collect();
     assert!(missing.is_empty(), "{missing:?}\n{said}");
     assert_eq!(told.len(), expected.len(), "{:?}", told.keys());
@@ -158,16 +164,22 @@ fn the_other_end_is_named_by_address_and_time() {
         .filter(|row| row["peer_ip"] == address.to_string())
         .map(|row| (text(row, "peer_pod"), text(row, "peer_service"), text(row, "peer_workload")))
         .collect();
-    assert_eq!(peers, [("db-0", "db", "Deployment/db"), ("cache-0", "", "Deployment/db")]);
+    assert_eq!(
+        peers,
+        [("db-0", "db", "Deployment/db"), ("cache-0", "", "Deployment/db")],
+        "{said}"
+    );
     assert!(rows.iter().all(|row| row["pod"] == "client" && row["peer_node"] != ""), "{rows:?}");
 }
 
 /// What was asked for wrongly is told with what is expected.
 #[test]
 fn a_wrong_selector_says_where() {
-    let fathom = std::env::var_os("FATHOM_BIN").map_or(env!("CARGO_BIN_EXE_fathom").into(), PathBuf::from);
+    let fathom =
+        std::env::var_os("FATHOM_BIN").map_or(env!("CARGO_BIN_EXE_fathom").into(), PathBuf::from);
     let run = |arguments: &[&str]| {
-        let output = Command::new(&fathom).arg("observe").args(arguments).output().expect("it runs");
+        let output =
+            Command::new(&fathom).arg("observe").args(arguments).output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (code, said) = run(&["-n", "shop", "-l", "app in (a"]);
@@ -244,7 +256,8 @@ impl Cluster {
     /// A Deployment's ReplicaSet, which is what owns its pods.
     fn deployment(&self, namespace: &str, name: &str) -> Value {
         let api = self.server.client();
-        let top = api.create(&objects::workload("Deployment", namespace, name)).expect("a Deployment");
+        let top =
+            api.create(&objects::workload("Deployment", namespace, name)).expect("a Deployment");
         let set = objects::workload("ReplicaSet", namespace, &format!("{name}-5d8f"));
         api.create(&objects::owned_by(set, &top)).expect("a ReplicaSet")
     }
@@ -262,7 +275,8 @@ impl Cluster {
         let mut command = Command::new(fathom);
         command.arg("observe").args(tables).args(scope).args(["-o", "json", "--to"]).arg(&rows);
         command.arg("--kubeconfig").arg(self.server.kubeconfig()).env("NODE_NAME", NODE);
-        let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        let child =
+            command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
         let mut observer = Observer { child: Some(child), rows };
         let begun = Instant::now();
         while !observer.rows.exists() {
@@ -286,32 +300,34 @@ impl Drop for Cluster {
 
 impl Observer {
     /// Waits until work of the pod is told.
-    fn sees_soon(&self, pod: &Pod, what: &str) {
+    fn sees_soon(&mut self, pod: &Pod, what: &str) {
         self.probe(pod, what, true);
     }
 
     /// Waits until work of the pod is not told any more.
-    fn sees_no_more(&self, pod: &Pod, what: &str) {
+    fn sees_no_more(&mut self, pod: &Pod, what: &str) {
         self.probe(pod, what, false);
     }
 
     /// Lets the pod work until that is told, or is not. It is told within some polls of the rings,
     /// so a second is long.
-    fn probe(&self, pod: &Pod, what: &str, told: bool) {
-        for number in 0..60 {
+    fn probe(&mut self, pod: &Pod, what: &str, told: bool) {
+        for number in 0..20 {
             let mark = format!("probe-{what}-{number}");
             work(pod, &mark);
             let begun = Instant::now();
             let mut seen = false;
             while !seen && begun.elapsed() < Duration::from_secs(1) {
                 std::thread::sleep(Duration::from_millis(20));
-                seen = fs::read_to_string(&self.rows).expect("rows").contains(&format!("\"{mark}\""));
+                seen =
+                    fs::read_to_string(&self.rows).expect("rows").contains(&format!("\"{mark}\""));
             }
             if seen == told {
                 return;
             }
         }
-        panic!("{what}: the change of labels had no effect within a minute");
+        let said = self.end().1;
+        panic!("{what}: the change of labels had no effect within a minute\n{said}");
     }
 
     /// Ends it as Ctrl-C does; its rows and its closing words.
