@@ -80,6 +80,11 @@ impl Config {
                 || home())
     }
 
+    /// Whether a runtime's socket is there.
+    pub fn finds_runtime(&self) -> bool {
+        self.cri.iter().chain(&self.docker).any(|socket| socket.exists())
+    }
+
     /// A client for the API server. Reads files; connects to nobody.
     pub(crate) async fn client(&self) -> Result<Client, ConfigError> {
         let unusable = |error: &dyn std::error::Error| ConfigError::Unusable(error.to_string());

@@ -24,6 +24,25 @@ pub struct Metrics<'a> {
     pub programs: &'a [Program<'a>],
     pub maps: &'a [Map<'a>],
     pub rings: &'a [Ring<'a>],
+    /// Those who tell of the cluster.
+    pub sources: &'a [Source<'a>],
+    /// What is remembered: a name and how many there are.
+    pub known: &'a [(&'a str, u64)],
+}
+
+/// One of those who tell of the cluster.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Source<'a> {
+    /// `pods`, `services` … or `cri`, `docker`.
+    pub name: &'a str,
+    /// Whether what it told is as new as it can be.
+    pub connected: bool,
+    /// How many objects it has.
+    pub objects: u64,
+    /// Changes that it told of.
+    pub events: u64,
+    pub errors: u64,
 }
 
 /// How well a hook sees.
@@ -84,7 +103,28 @@ impl Metrics<'_> {
         self.agent(&mut page);
         self.stream(&mut page);
         self.kernel(&mut page);
+        self.identity(&mut page);
         page.text
+    }
+
+    fn identity(&self, page: &mut Page) {
+        page.gauge("fathom_known", "What is remembered: processes, cgroups, pods, addresses.");
+        for (what, count) in self.known {
+            page.sample(&[("what", what)], *count);
+        }
+        let each = |page: &mut Page, value: fn(&Source<'_>) -> u64| {
+            for source in self.sources {
+                page.sample(&[("source", source.name)], value(source));
+            }
+        };
+        page.gauge("fathom_cluster_connected", "1 where a source is as new as it can be.");
+        each(page, |source| source.connected.into());
+        page.gauge("fathom_cluster_objects", "Objects that a source of the cluster has.");
+        each(page, |source| source.objects);
+        page.counter("fathom_cluster_events_total", "Changes that a source told of.");
+        each(page, |source| source.events);
+        page.counter("fathom_cluster_errors_total", "What went wrong with a source.");
+        each(page, |source| source.errors);
     }
 
     fn agent(&self, page: &mut Page) {
@@ -268,6 +308,8 @@ mod tests {
             programs: &[program],
             maps: &[Map { signal: "file", name: "scratch", bytes: 4096, capacity: 1 }],
             rings: &[Ring { worker: 0, kind: "facts", fill_bytes: 5, capacity_bytes: 1 << 20 }],
+            sources: &[Source { name: "pods", connected: true, objects: 3, events: 2, errors: 1 }],
+            known: &[("pods", 3)],
         };
         metrics.text()
     }

@@ -79,7 +79,7 @@ pub struct Session {
     /// When it began.
     pub begun: Instant,
     /// What tells of the cluster.
-    pub cluster: Option<cluster::Watch>,
+    pub cluster: Option<Arc<cluster::Watch>>,
     follow: Option<Arc<Follow>>,
     recorder: Option<Arc<Recorder>>,
     /// Until they run.
@@ -140,13 +140,13 @@ impl Session {
             let identity = identity.clone();
             cluster::watch(config, move |time, change| identity.pods().apply(time, change))
         });
-        let cluster = cluster.transpose()?;
+        let cluster = cluster.transpose()?.map(Arc::new);
         let names = CgroupNames::here();
         names.name_all(&identity);
         let follow = plan.pods.clone().map(|selection| Arc::new(Follow::new(selection)));
         match &follow {
             Some(follow) => {
-                await_cluster(cluster.as_ref(), plan.cluster.as_ref());
+                await_cluster(cluster.as_deref(), plan.cluster.as_ref());
                 kernel.set_scope(kernel::ScopeMode::PODS)?;
                 follow.update(&kernel, &identity, node.now())?;
                 // Once more: what was made before the kernel knew where pods are made.
@@ -155,7 +155,10 @@ impl Session {
             }
             None => scope::apply(&kernel, &plan.scopes)?,
         }
-        let patience = cluster.as_ref().map_or(Duration::ZERO, |_| plan.patience);
+        // Where nobody could name a pod, no row waits for a name.
+        let is_named = |it: &&cluster::Config| it.finds_api() || it.finds_runtime();
+        let names = plan.cluster.as_ref().filter(is_named);
+        let patience = names.map_or(Duration::ZERO, |_| plan.patience);
         let stream = |_| {
             let (identity, bus) = (identity.clone(), bus.clone());
             let tables = plan.tables.clone();

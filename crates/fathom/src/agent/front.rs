@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use api::{Health, Readiness};
-use export::metrics::{Hook, Map, Metrics, Program};
+use export::metrics::{Hook, Map, Metrics, Program, Source};
+use identity::Identity;
 use kernel::{Kernel, Ring};
 use telemetry::{Ledger, Usage};
 
@@ -26,6 +27,8 @@ struct Seen {
     kernel: Arc<Kernel>,
     ledger: Ledger,
     pulse: Arc<Pulse>,
+    identity: Arc<Identity>,
+    cluster: Option<Arc<cluster::Watch>>,
 }
 
 #[derive(Default)]
@@ -42,7 +45,9 @@ impl Front {
     pub(super) fn show(&self, session: &Session) {
         let (kernel, pulse) = (session.kernel.clone(), session.pulse().clone());
         // Set once: an agent has one session.
-        let _ = self.seen.set(Seen { kernel, ledger: session.ledger.clone(), pulse });
+        let (identity, cluster) = (session.identity.clone(), session.cluster.clone());
+        let ledger = session.ledger.clone();
+        let _ = self.seen.set(Seen { kernel, ledger, pulse, identity, cluster });
     }
 
     /// The main thread went round and found this.
@@ -57,7 +62,7 @@ impl api::Source for Front {
     fn metrics(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let usage = Usage::now();
-        let Some(Seen { kernel, ledger, .. }) = self.seen.get() else {
+        let Some(Seen { kernel, ledger, identity, cluster, .. }) = self.seen.get() else {
             return Metrics { version, usage, ..Metrics::default() }.text();
         };
         monitor::count_kernel(kernel, ledger);
@@ -94,9 +99,26 @@ impl api::Source for Front {
                 capacity: it.capacity.into(),
             })
             .collect();
+        let state = cluster.as_ref().map(|it| it.state()).unwrap_or_default();
+        let sources = state.kinds.iter().chain(&state.runtimes).map(|it| Source {
+            name: it.name,
+            connected: it.connection == cluster::Connection::Connected,
+            objects: it.objects as u64,
+            events: it.events,
+            errors: it.errors,
+        });
+        let pods = identity.pods();
+        let known = [
+            ("processes", identity.len()),
+            ("cgroups", identity.cgroups().len()),
+            ("pods", pods.len()),
+            ("addresses", pods.addresses()),
+        ];
         Metrics {
             version,
             usage,
+            sources: &sources.collect::<Vec<_>>(),
+            known: &known.map(|(what, count)| (what, count as u64)),
             ledger: &ledger.entries(),
             hooks: &hooks,
             programs: &programs,

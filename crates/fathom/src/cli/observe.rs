@@ -147,7 +147,7 @@ fn summarize(session: &Session, rows: u64) {
         usage.peak as f64 / 1e6,
     );
     tell_losses(&session.ledger);
-    let state = session.cluster.as_ref().map(cluster::Watch::state).unwrap_or_default();
+    let state = session.cluster.as_ref().map(|it| it.state()).unwrap_or_default();
     for source in state.kinds.iter().chain(&state.runtimes) {
         if let cluster::Connection::Lost { why, .. } | cluster::Connection::Refused { why } =
             &source.connection
@@ -157,8 +157,13 @@ fn summarize(session: &Session, rows: u64) {
     }
 }
 
-/// A line for each reason for which rows were lost.
+/// A line for each reason for which rows were lost, and for each thing that some went without.
 pub(crate) fn tell_losses(ledger: &Ledger) {
+    for Entry { table, side, count, .. } in ledger.entries() {
+        if let Side::Lacking(what) = side {
+            eprintln!("fathom: {count} {table} went without: {what}");
+        }
+    }
     for Entry { stage, table, side, count } in ledger.lost() {
         if let Side::Dropped(reason) = side {
             eprintln!("fathom: lost {count} {table} in {stage}: {reason}");

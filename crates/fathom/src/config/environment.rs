@@ -17,6 +17,9 @@ const OTHERS: &[&str] = &[
     "FATHOM_DEBIAN_MIRROR",
     "FATHOM_STORM",
     "FATHOM_TRUTH_OPS",
+    "FATHOM_K8S_APISERVER",
+    "FATHOM_ETCD",
+    "FATHOM_KUBECTL",
 ];
 
 /// Puts what `variables` say in place of what `config` has. One that is no setting is refused:
