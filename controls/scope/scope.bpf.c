@@ -11,7 +11,7 @@
 
 struct cgroup_news {
 	struct scope_cgroup_record record;
-	__u8 path[CGROUP_PATH];
+	__u8 path[2 * CGROUP_PATH];	/* as much as the verifier thinks may be sent */
 };
 
 /* cgroups are made and removed under one mutex, so one buffer would do. */

@@ -51,6 +51,8 @@ fn the_server_keeps_what_it_is_told() {
     let mut server = ApiServer::start(&parts).unwrap();
     let client = server.client().clone();
     client.create(&objects::namespace("shop")).unwrap();
+    let version = client.get("/version").unwrap().unwrap();
+    assert_eq!([&version["major"], &version["minor"]], ["1", "20"], "{version}");
 
     // Owners, up to the top.
     let cron = client.create(&objects::cron_job("shop", "nightly")).unwrap();
