@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use kernel::{Capability, Features, Kernel, Obstacle, ProgramAccount, Rejection, State};
+use kernel::{Capability, Kernel, Obstacle, ProgramAccount, Rejection, State};
 use scope::SCOPE;
 use needs::Need;
 use serde::Serialize;
