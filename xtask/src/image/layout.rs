@@ -49,8 +49,7 @@ fn manifest(config: &Blob, layer: &Blob) -> String {
 }
 
 fn index(manifest: &Blob, version: &str) -> String {
-    let name =
-        format!(r#","annotations":{{"org.opencontainers.image.ref.name":"{version}"}}"#);
+    let name = format!(r#","annotations":{{"org.opencontainers.image.ref.name":"{version}"}}"#);
     format!(
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{}]}}"#,
         manifest.described("manifest.v1+json", &name)

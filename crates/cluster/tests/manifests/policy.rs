@@ -16,9 +16,12 @@ fn refusal(namespace: &str, spec: &Value) -> Option<String> {
     let policy = &objects(POLICY)[0]["spec"];
     let mut context = Context::default();
     context.add_function("upperAscii", |This(it): This<Arc<String>>| it.to_ascii_uppercase());
-    context.add_function("replace", |This(it): This<Arc<String>>, from: Arc<String>, to: Arc<String>| {
-        it.replace(from.as_str(), &to)
-    });
+    context.add_function(
+        "replace",
+        |This(it): This<Arc<String>>, from: Arc<String>, to: Arc<String>| {
+            it.replace(from.as_str(), &to)
+        },
+    );
     context.add_function("join", |This(list): This<Arc<Vec<Cel>>>, between: Arc<String>| {
         let words = list.iter().map(|it| match it {
             Cel::String(word) => word.to_string(),

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use kernel::{Capability, Kernel, Obstacle, ProgramAccount, Rejection, State};
-use scope::SCOPE;
 use needs::Need;
+use scope::SCOPE;
 use serde::Serialize;
 
 use crate::session;

@@ -25,10 +25,11 @@ pub(super) struct Need {
 pub(super) fn all(features: &Features, loaded: bool) -> Vec<Need> {
     // Without /proc or in an odd sandbox we cannot tell; then the trials below speak.
     let ours = rustix::thread::capabilities(None).map_or(CapabilitySet::all(), |it| it.effective);
-    [of_kernel(features, ours), of_capabilities(ours, loaded), of_container(features)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let mut needs = of_kernel(features, ours);
+    needs.extend(of_capabilities(ours, loaded));
+    needs.push(perf_events(features, paranoid()));
+    needs.extend(of_container(features));
+    needs
 }
 
 /// CAP_SYS_ADMIN is the older word for both.
@@ -103,6 +104,30 @@ fn of_capabilities(ours: CapabilitySet, loaded: bool) -> Vec<Need> {
     ]
 }
 
+/// kprobes and classic tracepoints are perf events. Debian's and Ubuntu's kernels keep those for
+/// CAP_SYS_ADMIN where mainline asks for CAP_PERFMON only.
+fn perf_events(features: &Features, paranoid: i32) -> Need {
+    let refused = |it: &kernel::Feature| {
+        let perf = matches!(it.name, "kprobe" | "tracepoint");
+        perf && it.obstacle.as_ref().is_some_and(|why| why.contains("Permission denied"))
+    };
+    let why = format!(
+        "kernel.perf_event_paranoid is {paranoid}, and this kernel then keeps kprobes and classic \
+         tracepoints for CAP_SYS_ADMIN; the hooks below that need one stand lower or are missing"
+    );
+    Need::useful(
+        "perf events",
+        !features.list.iter().any(refused),
+        &why,
+        "sysctl kernel.perf_event_paranoid=2, or add CAP_SYS_ADMIN",
+    )
+}
+
+fn paranoid() -> i32 {
+    let text = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
 /// What a container hides of its node unless it is told otherwise.
 fn of_container(features: &Features) -> Vec<Need> {
     let traced = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
@@ -140,8 +165,7 @@ impl Need {
     }
 
     fn useful(name: &'static str, there: bool, why: &str, fix: &'static str) -> Need {
-        let (state, why, fix) =
-            if there { ("available", "", "") } else { ("missing", why, fix) };
+        let (state, why, fix) = if there { ("available", "", "") } else { ("missing", why, fix) };
         Need { name, state, essential: false, why: why.to_string(), fix }
     }
 }
@@ -164,6 +188,20 @@ mod tests {
         assert_eq!(missing(CapabilitySet::BPF, true), ["CAP_PERFMON"]);
         assert!(missing(CapabilitySet::BPF | CapabilitySet::PERFMON, true).is_empty());
         assert_eq!(missing(CapabilitySet::SYS_ADMIN, false), ["CAP_SYS_RESOURCE"]);
+    }
+
+    #[test]
+    fn perf_events_are_missing_where_they_are_refused_to_us() {
+        let features = |name, why: &str| {
+            let obstacle = Some(why.to_string());
+            let list = vec![kernel::Feature { name, obstacle }];
+            Features { list, own_tgid: 1, preempted: false }
+        };
+        let refused = "refused at attach: failed to attach BPF program: Permission denied";
+        let need = perf_events(&features("kprobe", refused), 3);
+        assert!(need.state == "missing" && need.why.contains("paranoid is 3"), "{need:?}");
+        assert_eq!(perf_events(&features("lsm", refused), 3).state, "available");
+        assert_eq!(perf_events(&features("kprobe", "No such file"), 3).state, "available");
     }
 
     #[test]
