@@ -1,7 +1,7 @@
 //! The table of commands, in the order in which a newcomer meets them.
 
 use crate::cli::Command;
-use crate::{bench, ci, demo, new_signal, setup, test, tidy, vm};
+use crate::{bench, ci, demo, image, new_signal, setup, test, tidy, vm};
 
 /// Every command of `cargo xtask`.
 pub(crate) const COMMANDS: &[Command] = &[
@@ -10,6 +10,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     vm::COMMAND,
     bench::COMMAND,
+    image::COMMAND,
     new_signal::COMMAND,
     tidy::COMMAND,
     ci::COMMAND,

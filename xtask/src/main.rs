@@ -14,6 +14,7 @@ mod commands;
 mod debian;
 mod demo;
 mod failure;
+mod image;
 mod json;
 mod k8s;
 mod new_signal;

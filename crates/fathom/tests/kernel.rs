@@ -1,6 +1,9 @@
 //! The whole agent against workloads that keep their own log: what happened and what was told
 //! agree one to one. On this host and on every kernel of the matrix.
 
+#[path = "kernel/capabilities.rs"]
+mod capabilities;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::BufReader;

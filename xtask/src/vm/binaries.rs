@@ -77,7 +77,7 @@ pub(super) fn needs() -> Result<Needs> {
 }
 
 /// The libraries that a program loads, as this machine finds them.
-pub(super) fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     // A program that needs none makes ldd fail, and that is no failure.
     let output = Command::new("ldd").arg(program).output().context(|| "starting ldd".into())?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -98,6 +98,8 @@ impl Default for Options {
     }
 }
 
+pub(crate) use binaries::libraries;
+
 /// Runs the kernel tests on the kernels asked for and prints the matrix. A kernel that cannot
 /// be had is listed as not run.
 pub(crate) fn tests(options: &Options) -> Result<Tally> {

@@ -1,12 +1,15 @@
 //! `fathom doctor`: what this node can do, by trying it. Nothing is watched meanwhile.
 
+mod needs;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use kernel::{Capability, Features, Kernel, Obstacle, ProgramAccount, Rejection, State};
+use kernel::{Capability, Kernel, Obstacle, ProgramAccount, Rejection, State};
+use needs::Need;
 use scope::SCOPE;
 use serde::Serialize;
 
@@ -52,16 +55,6 @@ struct Report {
     rejections: Vec<Refusal>,
     /// Why nothing could be loaded at all.
     failure: Option<String>,
-}
-
-/// Something that has to be there.
-#[derive(Debug, Serialize)]
-struct Need {
-    name: &'static str,
-    state: &'static str,
-    essential: bool,
-    why: String,
-    fix: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,7 +127,7 @@ fn examine(mechanisms: &[String]) -> Report {
     Report {
         version: env!("CARGO_PKG_VERSION"),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-        privileges: needs(&features),
+        privileges: needs::all(&features, kernel.is_some()),
         mechanisms: features.list.iter().map(Mechanism::of).collect(),
         capabilities: capabilities.iter().map(Line::of).collect(),
         programs: programs.iter().map(Program::of).collect(),
@@ -143,47 +136,6 @@ fn examine(mechanisms: &[String]) -> Report {
         rejections: rejections.iter().map(Refusal::of).collect(),
         failure,
     }
-}
-
-/// What has to be there before any signal can be.
-fn needs(features: &Features) -> Vec<Need> {
-    let need = |name, there: bool, essential, why: String, fix| Need {
-        name,
-        state: if there { "available" } else { "missing" },
-        essential,
-        why: if there { String::new() } else { why },
-        fix: if there { "" } else { fix },
-    };
-    let btf = std::path::Path::new("/sys/kernel/btf/vmlinux").exists();
-    let traces = features.obstacle(kernel::Mechanism::TpBtf);
-    let root = rustix::process::geteuid().is_root();
-    vec![
-        need(
-            "kernel BTF",
-            btf,
-            true,
-            "/sys/kernel/btf/vmlinux is not there: programs cannot be fitted to this kernel".into(),
-            "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian and Ubuntu ones are), and mount sysfs",
-        ),
-        need(
-            "tracing with BPF",
-            traces.is_none(),
-            true,
-            traces.unwrap_or_default().to_string(),
-            if root {
-                "allow BPF: CAP_BPF and CAP_PERFMON (in a container: privileged, or both added)"
-            } else {
-                "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE"
-            },
-        ),
-        need(
-            "cgroup2",
-            kernel::cgroup2_mount().is_some(),
-            false,
-            "cgroup2 is not mounted: `observe -- COMMAND` and --cgroup need it".into(),
-            "mount -t cgroup2 none /sys/fs/cgroup/unified",
-        ),
-    ]
 }
 
 impl Mechanism {
