@@ -104,7 +104,10 @@ fn the_server_keeps_what_it_is_told() {
     // The user `fathom` may do what it has been given, and no more.
     let kubectl = |verb: &str| {
         let mut kubectl = Command::new(std::env::var_os("FATHOM_KUBECTL").unwrap());
-        kubectl.env("KUBECONFIG", server.fathom_kubeconfig()).env("HOME", "/nonexistent");
+        // It keeps a cache in its home.
+        let kubeconfig = server.fathom_kubeconfig();
+        let home = kubeconfig.parent().expect("a folder");
+        kubectl.env("KUBECONFIG", &kubeconfig).env("HOME", home);
         let output = kubectl.args([verb, "--raw", "/api/v1/pods"]).output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };

@@ -63,7 +63,10 @@ fn every_object_fits_its_published_type() {
 
 fn kubectl(server: &ApiServer, words: &[&str]) -> Output {
     let mut kubectl = Command::new(std::env::var_os("FATHOM_KUBECTL").expect("found before"));
-    kubectl.env("KUBECONFIG", server.kubeconfig()).env("HOME", "/nonexistent");
+    // It keeps a cache in its home.
+    let kubeconfig = server.kubeconfig();
+    let home = kubeconfig.parent().expect("a folder");
+    kubectl.env("KUBECONFIG", &kubeconfig).env("HOME", home);
     kubectl.args(words).output().expect("kubectl runs")
 }
 

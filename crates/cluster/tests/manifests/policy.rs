@@ -15,20 +15,25 @@ use super::{POLICY, objects};
 fn refusal(namespace: &str, spec: &Value) -> Option<String> {
     let policy = &objects(POLICY)[0]["spec"];
     let mut context = Context::default();
-    context.add_function("upperAscii", |This(it): This<Arc<String>>| it.to_ascii_uppercase());
-    context.add_function(
+    let added =
+        context.add_function("upperAscii", |This(it): This<Arc<String>>| it.to_ascii_uppercase());
+    added.expect("a new function");
+    let added = context.add_function(
         "replace",
         |This(it): This<Arc<String>>, from: Arc<String>, to: Arc<String>| {
             it.replace(from.as_str(), &to)
         },
     );
-    context.add_function("join", |This(list): This<Arc<Vec<Cel>>>, between: Arc<String>| {
-        let words = list.iter().map(|it| match it {
-            Cel::String(word) => word.to_string(),
-            other => panic!("{other:?} is not text"),
+    added.expect("a new function");
+    let added =
+        context.add_function("join", |This(list): This<Arc<Vec<Cel>>>, between: Arc<String>| {
+            let words = list.iter().map(|it| match it {
+                Cel::String(word) => word.to_string(),
+                other => panic!("{other:?} is not text"),
+            });
+            words.collect::<Vec<_>>().join(&between)
         });
-        words.collect::<Vec<_>>().join(&between)
-    });
+    added.expect("a new function");
     let mut variables = serde_json::Map::new();
     context.add_variable("object", json!({"spec": spec})).expect("JSON");
     context.add_variable("request", json!({"namespace": namespace})).expect("JSON");
