@@ -156,6 +156,12 @@ impl Session {
             None => scope::apply(&kernel, &plan.scopes)?,
         }
         let patience = cluster.as_ref().map_or(Duration::ZERO, |_| plan.patience);
+        let stream = |_| {
+            let (identity, bus) = (identity.clone(), bus.clone());
+            let tables = plan.tables.clone();
+            let stream = Stream::new(node.clone(), loaded.clone(), tables, identity, bus, &ledger);
+            stream.waiting(Waiting::new(follow.clone(), patience))
+        };
         let streams = (0..plan.rings.workers).map(stream).collect();
         let (begun, stop) = (Instant::now(), Arc::default());
         let turned = (0..plan.rings.workers).map(|_| AtomicU64::new(0)).collect();
