@@ -99,6 +99,7 @@ fn configuration(directory: &Path, socket: &Path) -> String {
          [{cri}]\n\
          sandbox_image = \"{IMAGE}\"\n\
          disable_apparmor = true\n\
+         restrict_oom_score_adj = true\n\
          [{cri}.containerd]\n\
          snapshotter = \"overlayfs\"\n\
          [{cri}.containerd.runtimes.runc]\n\

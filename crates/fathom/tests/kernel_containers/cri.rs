@@ -156,7 +156,12 @@ impl Client {
     }
 
     /// Makes a container; gives its id.
-    pub(super) fn create(&self, pod: &str, of: &PodConfig, config: ContainerConfig) -> Result<String> {
+    pub(super) fn create(
+        &self,
+        pod: &str,
+        of: &PodConfig,
+        config: ContainerConfig,
+    ) -> Result<String> {
         let (config, pod_config) = (Some(config), Some(of.clone()));
         let asked = CreateContainer { pod: pod.into(), config, pod_config };
         Ok(self.ask::<_, Named>("RuntimeService/CreateContainer", asked)?.name)
