@@ -14,6 +14,7 @@ enum scope_mode {
 	SCOPE_NODE = 1,		/* everything */
 	SCOPE_CGROUPS = 2,	/* the cgroups in scope_cgroups */
 	SCOPE_PIDS = 4,		/* the processes in scope_pids */
+	SCOPE_PODS = 8,		/* with SCOPE_CGROUPS: directories named kubepods… are nurseries */
 };
 
 /*

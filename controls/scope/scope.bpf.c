@@ -11,7 +11,7 @@
 
 struct cgroup_news {
 	struct scope_cgroup_record record;
-	__u8 path[CGROUP_PATH];
+	__u8 path[2 * CGROUP_PATH];	/* as much as the verifier thinks may be sent */
 };
 
 /* cgroups are made and removed under one mutex, so one buffer would do. */
@@ -48,6 +48,15 @@ static __always_inline __u64 id_above(struct kernfs_node *node)
 	return BPF_CORE_READ(above, id);
 }
 
+/* Whether the kubelet makes its pods below: `kubepods`, `kubepods.slice` and their like. */
+static __always_inline bool is_for_pods(struct kernfs_node *node)
+{
+	__u64 name = 0;
+
+	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(node, name));
+	return name == 0x73646f706562756b;	/* "kubepods" */
+}
+
 /* Tells the agent, which has to know what a cgroup is called while it is still there. */
 static __always_inline void tell(__u16 kind, __u64 id, const char *path, bool entered)
 {
@@ -79,16 +88,18 @@ int BPF_PROG(scope_cgroup_made, struct cgroup *cgroup, const char *path)
 	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
 	__u64 id = BPF_CORE_READ(node, id), parent = id_above(node);
 	struct fathom_config *cfg = agent_config();
-	__u32 member = SCOPE_MEMBER;
-	bool below;
+	__u32 marks = 0;
 
 	if (!cfg || !is_cgroup2(cgroup))
 		return 0;
-	below = bpf_map_lookup_elem(&scope_cgroups, &parent);
-	if (below && bpf_map_update_elem(&scope_cgroups, &id, &member, BPF_ANY))
+	if (bpf_map_lookup_elem(&scope_cgroups, &parent))
+		marks = SCOPE_MEMBER;
+	else if (cfg->scope & SCOPE_PODS && is_for_pods(node))
+		marks = SCOPE_NURSERY;
+	if (marks && bpf_map_update_elem(&scope_cgroups, &id, &marks, BPF_ANY))
 		count_fate(SCOPE_CGROUP, FATE_TABLE_FULL);
-	if (below || cfg->scope & SCOPE_NODE)
-		tell(SCOPE_MADE, id, path, below);
+	if (marks || cfg->scope & SCOPE_NODE)
+		tell(SCOPE_MADE, id, path, marks & SCOPE_MEMBER);
 	return 0;
 }
 

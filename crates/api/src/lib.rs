@@ -1,6 +1,6 @@
 //! The HTTP door: metrics, health, and what the tables are.
 //!
-//! The only room with async code in it. It runs on one thread of its own; the rest of the agent
+//! Async inside, as few rooms are. It runs on one thread of its own; the rest of the agent
 //! gives it a [`Source`] and knows nothing of it. It takes facts out and lets no intent in.
 #![forbid(unsafe_code)]
 

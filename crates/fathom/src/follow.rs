@@ -56,12 +56,6 @@ impl Follow {
         (fate.state != State::Waits).then_some(false)
     }
 
-    /// Whether it is known below which directories the node makes its pods.
-    pub fn knows_nursery(&self) -> bool {
-        let fates = self.fates.read().unwrap_or_else(PoisonError::into_inner);
-        fates.values().any(|fate| fate.state == State::Nurses)
-    }
-
     /// Decides anew on every cgroup where anything changed, and tells the kernel. True where
     /// cgroups came into scope in which processes may have been running before.
     pub fn update(&self, kernel: &Kernel, identity: &Identity, now: u64) -> Result<bool> {
@@ -73,9 +67,8 @@ impl Follow {
         *asked = known;
         let mut came = false;
         let members = Members::of(kernel)?;
-        let present = identity.cgroups().present();
         let mut fates = self.write();
-        for (id, cgroup) in &present {
+        for (id, cgroup) in &identity.cgroups().all() {
             let state = self.decide(cgroup, identity.pods());
             let first = !fates.contains_key(id);
             let fate = fates.entry(*id).or_insert(Fate { state, spans: Vec::new() });
@@ -83,6 +76,8 @@ impl Follow {
                 came |= state == State::In && (first || fate.state != State::Waits);
                 fate.change(state, first, now);
                 match state {
+                    // What is gone is not watched any more, but its rows may wait for this.
+                    _ if cgroup.removed.is_some() => {}
                     State::In | State::Waits => members.enter(*id)?,
                     State::Nurses => members.nurse(*id)?,
                     State::Out => members.leave(*id),
@@ -113,7 +108,11 @@ impl Follow {
         let Some(pod) = pods.by_uid(uid) else { return State::Waits };
         match &cgroup.container {
             _ if !selection.is_by_container() => {
-                if selection.matches(&pod) { State::In } else { State::Out }
+                if selection.matches(&pod) {
+                    State::In
+                } else {
+                    State::Out
+                }
             }
             None => State::Nurses,
             Some(container) => match listed(&container.id) {
@@ -140,7 +139,8 @@ impl Fate {
         if state == State::In {
             let from = if first || self.state == State::Waits { 0 } else { now };
             self.spans.push((from, u64::MAX));
-        } else if let Some((_, until)) = self.spans.last_mut().filter(|(_, until)| *until == u64::MAX)
+        } else if let Some((_, until)) =
+            self.spans.last_mut().filter(|(_, until)| *until == u64::MAX)
         {
             *until = now;
         }

@@ -146,12 +146,12 @@ impl Session {
         let follow = plan.pods.clone().map(|selection| Arc::new(Follow::new(selection)));
         match &follow {
             Some(follow) => {
-                await_cluster(cluster.as_ref());
+                await_cluster(cluster.as_ref(), plan.cluster.as_ref());
+                kernel.set_scope(kernel::ScopeMode::PODS)?;
                 follow.update(&kernel, &identity, node.now())?;
                 // Once more: what was made before the kernel knew where pods are made.
                 names.name_all(&identity);
                 follow.update(&kernel, &identity, node.now())?;
-                kernel.set_scope(kernel::ScopeMode::CGROUPS)?;
             }
             None => scope::apply(&kernel, &plan.scopes)?,
         }
@@ -369,9 +369,6 @@ impl Worker {
         let now = self.node.now();
         self.pulse.kept_house.store(now, Ordering::Relaxed);
         self.identity.expire(now);
-        if self.follow.as_ref().is_some_and(|follow| !follow.knows_nursery()) {
-            self.cgroups.name_all(&self.identity);
-        }
         let Worker { kernel, stream, recorder, .. } = self;
         signal_socket::sweep(kernel, now, UDP_IDLE, last, &mut |record| {
             if let Some(recorder) = recorder {
@@ -388,14 +385,16 @@ impl Worker {
 }
 
 /// Waits until the cluster has told all it knows, but not for ever: it may be away.
-fn await_cluster(cluster: Option<&cluster::Watch>) {
+fn await_cluster(cluster: Option<&cluster::Watch>, config: Option<&cluster::Config>) {
     let begun = Instant::now();
-    let unknown = |it: &cluster::Watch| {
+    let asks_api = config.is_some_and(cluster::Config::finds_api);
+    let is_open = |it: &cluster::Watch| {
         let state = it.state();
         let mut sources = state.kinds.iter().chain(&state.runtimes);
-        sources.any(|source| source.connection == cluster::Connection::Connecting)
+        let unheard = sources.any(|it| it.connection == cluster::Connection::Connecting);
+        unheard || (asks_api && state.kinds.is_empty())
     };
-    while cluster.is_some_and(unknown) && begun.elapsed() < CLUSTER_ANSWERS {
+    while cluster.is_some_and(is_open) && begun.elapsed() < CLUSTER_ANSWERS {
         thread::sleep(Duration::from_millis(2));
     }
 }

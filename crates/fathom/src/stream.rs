@@ -52,7 +52,16 @@ impl Stream {
         let decode = ledger.account("decode", "record");
         let malformed = Malformed::ALL.map(|why| decode.dropped(why.reason()));
         let books = Books { decode, malformed, enrich: Vec::new(), ledger: ledger.clone() };
-        Stream { node, signals, wanted, identity, bus, sink: Sink::default(), waiting: Waiting::default(), books }
+        Stream {
+            node,
+            signals,
+            wanted,
+            identity,
+            bus,
+            sink: Sink::default(),
+            waiting: Waiting::default(),
+            books,
+        }
     }
 
     /// Decodes one record. What cannot be read is counted by reason.

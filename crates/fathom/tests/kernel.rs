@@ -90,6 +90,25 @@ fn after_a_kill_it_runs_again_at_once() {
     }
 }
 
+/// Processes in cgroups that are made below a watched one are watched from their first instruction.
+#[test]
+fn what_is_made_below_is_watched() {
+    let test = "what_is_made_below_is_watched";
+    let Some(place) = Place::new(test) else { return };
+    let script = "own=$(sed -n 's/^0:://p' /proc/self/cgroup); \
+        mount=$(sed -n 's/^[^ ]* \\([^ ]*\\) cgroup2 .*/\\1/p' /proc/mounts | head -n 1); \
+        mkdir -p $mount$own/one/two || exit 1; \
+        sh -c 'echo $$ > '$mount$own'/one/two/cgroup.procs; exec /bin/true below'; \
+        rmdir $mount$own/one/two $mount$own/one";
+    let mut command = place.fathom();
+    command.args(["observe", "process_exec", "-o", "json", "--to"]).arg(place.path("rows"));
+    let output = command.args(["--", "/bin/sh", "-c", script]).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    let rows = fs::read_to_string(place.path("rows")).expect("rows");
+    let below = rows.lines().filter(|row| row.contains(r#""args":["/bin/true","below"]"#));
+    assert_eq!(below.count(), 1, "{rows}");
+}
+
 #[test]
 fn a_full_disk_is_said_and_counted() {
     let Some(place) = Place::new("a_full_disk_is_said_and_counted") else { return };

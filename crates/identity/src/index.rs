@@ -30,7 +30,8 @@ pub struct Cgroup {
     pub pod_uid: Option<Arc<str>>,
     /// Whether the node makes its pods below it.
     pub nursery: bool,
-    removed: Option<u64>,
+    /// When it was removed (boot clock); rows may still speak of it for a while.
+    pub removed: Option<u64>,
 }
 
 /// Containers that have not all their names yet, and what was known when they were last looked up.
@@ -102,11 +103,9 @@ impl CgroupIndex {
         self.read().get(&id).map(|cgroup| cgroup.path.clone())
     }
 
-    /// All that are there, with their ids.
-    pub fn present(&self) -> Vec<(u64, Cgroup)> {
-        let cgroups = self.read();
-        let there = cgroups.iter().filter(|(_, cgroup)| cgroup.removed.is_none());
-        there.map(|(&id, cgroup)| (id, cgroup.clone())).collect()
+    /// All that are known, with their ids.
+    pub fn all(&self) -> Vec<(u64, Cgroup)> {
+        self.read().iter().map(|(&id, cgroup)| (id, cgroup.clone())).collect()
     }
 
     /// Whether the cgroup is known.

@@ -309,9 +309,8 @@ proptest! {
         for (act, &(who, address)) in acts.iter().enumerate() {
             let time = act as u64;
             let uid = format!("u{who}");
-            if holds.contains_key(&who) {
+            if holds.remove(&who).is_some() {
                 pods.apply(time, gone(&uid));
-                holds.remove(&who);
             } else {
                 pods.apply(time, told(pod(&uid, &format!("p{who}"), &[ip(address)])));
                 holds.insert(who, (address, time));

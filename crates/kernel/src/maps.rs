@@ -24,6 +24,8 @@ impl ScopeMode {
     pub const CGROUPS: ScopeMode = ScopeMode(2);
     /// The processes in `scope_pids`.
     pub const PIDS: ScopeMode = ScopeMode(4);
+    /// The cgroups in `scope_cgroups`, and what is made where pods are made.
+    pub const PODS: ScopeMode = ScopeMode(2 | 8);
 }
 
 impl Kernel {

@@ -37,10 +37,11 @@ pub fn common_value(batch: &Batch, row: usize, field: usize) -> Value<'_> {
         4 => Value::Uint(origin.tid.into()),
         5 => Value::Text(until_nul(&origin.comm)),
         6 if !process.facts.exe.is_empty() => Value::Text(&process.facts.exe),
-        _ => process.container.as_deref().and_then(|it| container_value(it, field)).map_or(
-            Value::Null,
-            |text| Value::Text(text.as_bytes()),
-        ),
+        _ => process
+            .container
+            .as_deref()
+            .and_then(|it| container_value(it, field))
+            .map_or(Value::Null, |text| Value::Text(text.as_bytes())),
     }
 }
 

@@ -147,6 +147,14 @@ fn summarize(session: &Session, rows: u64) {
         usage.peak as f64 / 1e6,
     );
     tell_losses(&session.ledger);
+    let state = session.cluster.as_ref().map(cluster::Watch::state).unwrap_or_default();
+    for source in state.kinds.iter().chain(&state.runtimes) {
+        if let cluster::Connection::Lost { why, .. } | cluster::Connection::Refused { why } =
+            &source.connection
+        {
+            eprintln!("fathom: the cluster's {} are not up to date: {why}", source.name);
+        }
+    }
 }
 
 /// A line for each reason for which rows were lost.

@@ -12,6 +12,8 @@ use crate::pods::{
 };
 
 type Name = Arc<str>;
+/// A service, and where a part of it is answered.
+type Part = (Name, Arc<[Endpoint]>);
 
 /// Everything that is known, and what is gone for a while.
 #[derive(Default)]
@@ -27,8 +29,8 @@ pub(super) struct Known {
     services: HashMap<Name, Arc<Service>>,
     nodes: HashMap<Name, Arc<Node>>,
     namespaces: HashMap<Name, Labels>,
-    /// From namespace and object to the service and where it is answered.
-    endpoints: HashMap<(Name, Name), (Name, Arc<[Endpoint]>)>,
+    /// From namespace and object to what it tells.
+    endpoints: HashMap<(Name, Name), Part>,
     /// From an address to the services that are answered there, once for each object.
     answers: HashMap<IpAddr, BTreeSet<Answer>>,
     addresses: Addresses,
@@ -317,7 +319,7 @@ impl Known {
         self.runtime.remove(&id);
         // Its pod may list it still: it exited and is to be started again.
         let listed = self.containers.get(&id).and_then(|(uid, _)| self.by_uid(uid));
-        if !listed.is_some_and(|pod| pod.container(&id).is_some()) {
+        if listed.is_none_or(|pod| pod.container(&id).is_none()) {
             self.containers.remove(&id);
         }
     }
