@@ -30,10 +30,15 @@ const LONG: Duration = Duration::from_secs(180);
 
 /// Why none can be started here.
 pub(super) fn obstacle() -> Option<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = |name: &&&str| std::env::split_paths(&path).any(|at| at.join(name).is_file());
-    let missing: Vec<&str> = PROGRAMS.iter().filter(|name| !there(name)).copied().collect();
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|name| program(name).is_none()).copied().collect();
     (!missing.is_empty()).then(|| format!("not installed here: {}", missing.join(", ")))
+}
+
+/// Where a program is.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|at| at.join(name)).find(|at| at.is_file())
 }
 
 impl Containerd {
@@ -116,8 +121,8 @@ fn pack(at: &Path) -> Result<PathBuf> {
     let root = at.join("root");
     fs::create_dir_all(root.join("bin"))?;
     fs::create_dir_all(root.join("etc"))?;
-    let busybox = output(Command::new("sh").args(["-c", "command -v busybox"]))?;
-    fs::copy(busybox.trim(), root.join("bin/busybox"))?;
+    let busybox = program("busybox").context("it was there before")?;
+    fs::copy(busybox, root.join("bin/busybox"))?;
     for name in ["sh", "cat", "echo", "tail"] {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(name))?;
     }
