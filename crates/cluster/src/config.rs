@@ -60,6 +60,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The same with runtimes at these sockets, which speak CRI; without any, as it is.
+    pub fn at(mut self, sockets: Vec<PathBuf>) -> Config {
+        if !sockets.is_empty() {
+            (self.cri, self.docker) = (sockets, None);
+        }
+        self
+    }
+
     /// What `NODE_NAME` says, as a DaemonSet sets it, or the host's name as the kubelet uses it.
     pub fn node_name() -> String {
         let named = env::var("NODE_NAME").ok().filter(|name| !name.is_empty());

@@ -81,8 +81,9 @@ pub(crate) struct Inventory<'a> {
 
 /// How soon after one event the next is expected to belong to it.
 const SETTLE: Duration = Duration::from_millis(50);
-/// How often to look where the runtime tells of no events …
-const LOOK: Duration = Duration::from_secs(5);
+/// How often to look where the runtime tells of no events (containerd before 1.7): rows of a new
+/// container wait for it …
+const LOOK: Duration = Duration::from_secs(1);
 /// … and where it does, in case one was lost.
 const LOOK_AFTER: Duration = Duration::from_secs(60);
 /// How long an answer may take.

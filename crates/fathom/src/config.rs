@@ -84,6 +84,9 @@ sections! {
         /// Whether the node's container runtimes are asked, over their sockets: containerd, CRI-O,
         /// Docker. Only ever read.
         runtime: bool = true,
+        /// The sockets at which a runtime speaks CRI, the container runtime interface; the first
+        /// that is there is asked. An empty list is the usual places, and Docker's API.
+        runtimes: Vec<Path> = Vec::new(),
         /// How long a row may wait for its pod's name, in milliseconds; then it goes without, which
         /// is counted (`identity_pending`).
         names_within: u32 = 2_000,
@@ -251,7 +254,7 @@ impl Config {
 
     /// Whom to ask for names; none where nobody is to be asked.
     pub fn cluster(&self) -> Option<cluster::Config> {
-        let Kubernetes { api, kubeconfig, runtime, .. } = &self.kubernetes;
+        let Kubernetes { api, kubeconfig, runtime, runtimes, .. } = &self.kubernetes;
         let kubeconfig = (!kubeconfig.0.is_empty()).then(|| kubeconfig.0.clone().into());
         let inside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         let by_pod = self.pods().is_ok_and(|pods| pods.is_some());
@@ -259,7 +262,8 @@ impl Config {
             Choice::Auto => inside || by_pod || kubeconfig.is_some(),
             Choice::Given(api) => *api,
         };
-        let mut config = cluster::Config { api, kubeconfig, ..cluster::Config::default() };
+        let usual = cluster::Config { api, kubeconfig, ..cluster::Config::default() };
+        let mut config = usual.at(runtimes.iter().map(|Path(path)| path.into()).collect());
         if let Name::Given(node) = &self.node {
             config.node = node.clone();
         }

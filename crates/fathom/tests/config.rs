@@ -25,6 +25,7 @@ fn full() -> Config {
     parse(
         "node: yes\n\
          scope: {pids: [7, 8], cgroups: [/kubepods.slice, \"a b: #c\"], node: false}\n\
+         kubernetes: {runtimes: [/run/one.sock, \"/run/other one\"], names_within: 500}\n\
          tables: [file, process_exec, agent_drop]\n\
          outputs:\n\
          - {kind: file, path: \"/var/log/ü \\\"x\\\".jsonl\", rotate_size: 1536KiB, keep: 0}\n\
@@ -47,6 +48,17 @@ fn what_is_printed_is_read_back_as_the_same() {
     }
     assert_eq!(parse(""), Config::default());
     assert_eq!(parse("# nothing\nhttp:\nscope: {}\n"), Config::default());
+}
+
+#[test]
+fn runtimes_are_asked_where_they_are_said_to_be() {
+    let usual = Config::default().cluster().expect("runtimes are asked");
+    assert!(usual.cri.len() > 1 && usual.docker.is_some());
+    let said = parse("kubernetes: {runtimes: [/run/one.sock]}").cluster().expect("it is asked");
+    assert_eq!(said.cri, [PathBuf::from("/run/one.sock")]);
+    assert_eq!(said.docker, None);
+    let none = "kubernetes: {api: false, runtime: false, runtimes: [/run/one.sock]}";
+    assert!(parse(none).cluster().is_none());
 }
 
 #[test]

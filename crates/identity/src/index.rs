@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-use schema::{Container, PodName};
+use schema::{Container, ContainerNames, PodName};
 
 use crate::cgroup;
 use crate::pods::Pods;
@@ -155,10 +155,10 @@ fn name(container: &Container, pods: &Pods) -> bool {
     // A name that is there already is the same: neither pods nor containers are renamed.
     if let Some((_, listed)) = &listed {
         let _ = names.name.set(listed.name.clone());
-        let _ = names.image.set(listed.image.clone());
+        set_image(names, &listed.image);
     } else if let Some(told) = pods.runtime_container(&container.id) {
         let _ = names.name.set(told.name.clone());
-        let _ = names.image.set(told.image.clone());
+        set_image(names, &told.image);
     }
     if let Some(pod) = listed.map(|(pod, _)| pod).or_else(by_uid) {
         let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
@@ -168,4 +168,11 @@ fn name(container: &Container, pods: &Pods) -> bool {
         }
     }
     names.known() == 4
+}
+
+/// A pod's sandbox runs an image that nobody tells: then there is none, instead of an empty one.
+fn set_image(names: &ContainerNames, image: &Arc<str>) {
+    if !image.is_empty() {
+        let _ = names.image.set(image.clone());
+    }
 }

@@ -283,9 +283,10 @@ impl Container {
         Container { id, runtime, pod_uid, qos, names: ContainerNames::default() }
     }
 
-    /// Whether it belongs to a pod whose name is not known yet.
+    /// Whether it belongs to a pod and its pod's name, or its own and so its image, is not known yet.
     pub fn is_nameless(&self) -> bool {
-        self.pod_uid.is_some() && self.names.pod.get().is_none()
+        let ContainerNames { name, pod, .. } = &self.names;
+        self.pod_uid.is_some() && (pod.get().is_none() || name.get().is_none())
     }
 }
 

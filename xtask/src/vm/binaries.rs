@@ -12,9 +12,9 @@ use crate::run;
 /// Folders whose members may have kernel tests.
 const FOLDERS: [&str; 3] = ["signals", "controls", "crates"];
 
-/// The kernel tests of one crate.
+/// One program of kernel tests.
 pub(super) struct KernelTests {
-    /// The crate's name.
+    /// The crate's name, and of `kernel_WHAT` also what: `CRATE-WHAT`.
     pub(super) name: String,
     pub(super) executable: PathBuf,
 }
@@ -32,7 +32,7 @@ pub(super) fn kernel_tests() -> Result<Vec<KernelTests>> {
         return Ok(Vec::new());
     }
     let mut cargo = place::cargo();
-    cargo.args(["test", "--no-run", "--locked", "--workspace", "--test", "kernel"]);
+    cargo.args(["test", "--no-run", "--locked", "--workspace", "--test", "kernel*"]);
     let mut tests = Vec::new();
     let mut wrong = None;
     let status = run::lines(cargo.arg("--message-format=json-render-diagnostics"), |line| {
@@ -124,11 +124,11 @@ fn artifact(line: &str) -> Result<Option<KernelTests>> {
     let executable = message.get("executable").text();
     let target = message.get("target");
     let is_test = target.get("kind").list().iter().any(|kind| kind.text() == "test");
-    if executable.is_empty() || !is_test || target.get("name").text() != "kernel" {
-        return Ok(None);
-    }
+    let part = target.get("name").text().strip_prefix("kernel");
+    let Some(part) = part.filter(|_| is_test && !executable.is_empty()) else { return Ok(None) };
     let folder = Path::new(message.get("manifest_path").text()).parent();
-    let name = folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    let name = folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let name = format!("{name}{}", part.replace('_', "-"));
     Ok(Some(KernelTests { name, executable: executable.into() }))
 }
 
@@ -176,7 +176,9 @@ mod tests {
         let line = r#"{"reason":"compiler-artifact","manifest_path":"/w/signals/file/Cargo.toml","target":{"kind":["test"],"name":"kernel"},"executable":"/t/kernel-1"}"#;
         let found = artifact(line).unwrap().unwrap();
         assert_eq!((found.name.as_str(), found.executable), ("file", PathBuf::from("/t/kernel-1")));
-        assert!(artifact(&line.replace("\"kernel\"", "\"decode\"")).unwrap().is_none());
+        let named = |name| artifact(&line.replace("\"kernel\"", name)).unwrap();
+        assert!(named("\"decode\"").is_none());
+        assert_eq!(named("\"kernel_containers\"").unwrap().name, "file-containers");
         assert!(artifact("   Compiling x").unwrap().is_none());
     }
 }

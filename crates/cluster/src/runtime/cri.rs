@@ -26,6 +26,9 @@ mod api {
 
 type Client = RuntimeServiceClient<Channel>;
 
+/// What nodes call the container that is a pod's sandbox.
+const SANDBOX: &str = "POD";
+
 /// One connection, from its beginning to its end; returns why it ended.
 pub(super) async fn session(path: &Path, inventory: &mut Inventory<'_>) -> String {
     match talk(path, inventory).await {
@@ -93,7 +96,9 @@ async fn list(
             since(asked, &sandbox.id, sandbox.created_at),
         );
         let id: Arc<str> = sandbox.id.into();
-        pods.insert(id.clone(), Arc::<str>::from(pod.uid));
+        let uid: Arc<str> = pod.uid.into();
+        all.insert(format!("{SANDBOX} {id}").into(), holder(id.clone(), uid.clone()));
+        pods.insert(id.clone(), uid);
         asked.insert(id.clone(), (0, change.clone()));
         all.insert(id, change);
     }
@@ -119,6 +124,19 @@ async fn list(
     }
     asked.retain(|id, _| all.contains_key(id));
     Ok(all)
+}
+
+/// The process that holds a pod's namespaces is in a cgroup like a container's, but is in no list
+/// of containers.
+fn holder(id: Arc<str>, uid: Arc<str>) -> ClusterChange {
+    ClusterChange::Container(Arc::new(RuntimeContainer {
+        id,
+        name: SANDBOX.into(),
+        image: "".into(),
+        pod_uid: Some(uid),
+        pid: None,
+        started: None,
+    }))
 }
 
 /// When a sandbox was made. Computed anew it would differ each time, as the clocks drift.

@@ -45,6 +45,9 @@ struct PodArguments {
     /// How to reach the API server; without it $KUBECONFIG, the pod's own account, ~/.kube/config
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// Where the container runtime speaks CRI; without it, the usual places are looked at
+    #[arg(long, value_name = "SOCKET", hide_short_help = true)]
+    runtime: Vec<PathBuf>,
 }
 
 /// Whom a command is to watch.
@@ -82,7 +85,8 @@ impl PodArguments {
         let inside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         let api = by_pod || inside || self.kubeconfig.is_some();
         let kubeconfig = self.kubeconfig.clone();
-        cluster::Config { api, kubeconfig, ..cluster::Config::default() }
+        let usual = cluster::Config { api, kubeconfig, ..cluster::Config::default() };
+        usual.at(self.runtime.clone())
     }
 }
 
@@ -104,7 +108,7 @@ impl ScopeArguments {
             return Err(Usage(what.to_string()).into());
         }
         // A command of ours runs in no container that anybody could name.
-        let named = !alone || cluster.finds_api();
+        let named = !alone || cluster.finds_api() || !self.pods.runtime.is_empty();
         Ok(Watched { scopes, pods, cluster: named.then_some(cluster) })
     }
 

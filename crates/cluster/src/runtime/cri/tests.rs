@@ -207,6 +207,9 @@ fn the_runtime_names_containers_and_their_pods() {
     assert_eq!(pod.labels.iter().collect::<Vec<_>>(), [("app", "web")]);
     let told = pods.runtime_container("c1").unwrap();
     assert_eq!((told.pid, told.started), (Some(4711), Some(0)));
+    // What holds the pod's namespaces is known by the sandbox's id, without an image.
+    let (pod, holder) = pods.by_container("s1").unwrap();
+    assert_eq!((&*pod.uid, &*holder.name, &*holder.image), ("u1", "POD", ""));
 
     // An event, and only what is new is asked about.
     until("listening", &watch, || connection(&watch) == Connection::Connected);
