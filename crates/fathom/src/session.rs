@@ -341,11 +341,17 @@ impl Worker {
     fn follow_pods(&mut self) {
         let Worker { number: 0, follow: Some(follow), .. } = self else { return };
         self.stream.apply();
-        let came = follow.update(&self.kernel, &self.identity, self.node.now());
-        let Worker { kernel, stream, recorder, ledger, .. } = self;
-        let told = came.and_then(|came| match came {
-            true => take_in_running(kernel, stream, recorder.as_deref()),
-            false => Ok(()),
+        let now = self.node.now();
+        let came = follow.update(&self.kernel, &self.identity, now);
+        let Worker { kernel, stream, recorder, ledger, cgroups, identity, .. } = self;
+        let told = came.and_then(|came| {
+            if came {
+                // Of what was made below while it was not watched the kernel told nothing.
+                cgroups.name_all(identity);
+                follow.update(kernel, identity, now)?;
+                take_in_running(kernel, stream, recorder.as_deref())?;
+            }
+            Ok(())
         });
         if told.is_err() {
             // The table in the kernel is full, or the kernel does not let us read it any more.
