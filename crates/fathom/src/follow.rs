@@ -64,28 +64,33 @@ impl Follow {
         if *asked == known {
             return Ok(false);
         }
-        *asked = known;
         let mut came = false;
         let members = Members::of(kernel)?;
         let mut fates = self.write();
         for (id, cgroup) in &identity.cgroups().all() {
             let state = self.decide(cgroup, identity.pods());
-            let first = !fates.contains_key(id);
-            let fate = fates.entry(*id).or_insert(Fate { state, spans: Vec::new() });
-            if first || fate.state != state {
-                came |= state == State::In && (first || fate.state != State::Waits);
-                fate.change(state, first, now);
-                match state {
-                    // What is gone is not watched any more, but its rows may wait for this.
-                    _ if cgroup.removed.is_some() => {}
-                    State::In | State::Waits => members.enter(*id)?,
-                    State::Nurses => members.nurse(*id)?,
-                    State::Out => members.leave(*id),
-                }
+            let before = fates.get(id).map(|fate| fate.state);
+            if before == Some(state) {
+                continue;
             }
+            match state {
+                // What is gone is not watched any more, but its rows may wait for this.
+                _ if cgroup.removed.is_some() => {}
+                State::In | State::Waits => members.enter(*id)?,
+                State::Nurses => members.nurse(*id)?,
+                State::Out => members.leave(*id),
+            }
+            // All that was told of it so far was told while it was watched.
+            let whole = before.is_none_or(|before| before == State::Waits);
+            let is_known = before == Some(State::Waits) || (before.is_none() && cgroup.told);
+            came |= state == State::In && !is_known;
+            let fate = fates.entry(*id).or_insert(Fate { state, spans: Vec::new() });
+            fate.change(state, whole, now);
         }
         // What was removed long ago, of which no row speaks any more.
         fates.retain(|id, _| identity.cgroups().knows(*id));
+        // Only now: after an error all of it is tried again.
+        *asked = known;
         Ok(came)
     }
 
@@ -134,11 +139,10 @@ impl Follow {
 }
 
 impl Fate {
-    /// Takes on a state. What was watched while it waited belongs to it from the beginning.
-    fn change(&mut self, state: State, first: bool, now: u64) {
+    /// Takes on a state; `whole` where all rows until now belong to it.
+    fn change(&mut self, state: State, whole: bool, now: u64) {
         if state == State::In {
-            let from = if first || self.state == State::Waits { 0 } else { now };
-            self.spans.push((from, u64::MAX));
+            self.spans.push((if whole { 0 } else { now }, u64::MAX));
         } else if let Some((_, until)) =
             self.spans.last_mut().filter(|(_, until)| *until == u64::MAX)
         {

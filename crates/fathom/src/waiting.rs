@@ -16,7 +16,15 @@ pub struct Waiting {
     /// How long a row may wait. Without a cluster that could name a pod, not at all.
     patience: Duration,
     held: Vec<Held>,
+    rows: usize,
 }
+
+/// So many rows wait at most; those that come then are told, or not, by what is known.
+const MOST: usize = 1 << 16;
+
+/// Whether a pod was asked for is waited for so long, at least: nobody can be told rows of which
+/// that is not known.
+const VERDICT: Duration = Duration::from_secs(2);
 
 /// Rows of one table, and until when (boot clock) they may wait.
 pub struct Held {
@@ -44,7 +52,7 @@ pub struct Sorted {
 impl Waiting {
     /// Nothing waits yet.
     pub fn new(follow: Option<Arc<Follow>>, patience: Duration) -> Waiting {
-        Waiting { follow, patience, held: Vec::new() }
+        Waiting { follow, patience, held: Vec::new(), rows: 0 }
     }
 
     /// Whether any row could have to wait, or to be left out.
@@ -54,7 +62,11 @@ impl Waiting {
 
     /// Until when rows that come now may wait.
     pub fn deadline(&self, now: u64) -> u64 {
-        now.saturating_add(u64::try_from(self.patience.as_nanos()).unwrap_or(u64::MAX))
+        let longest = match self.follow {
+            Some(_) => self.patience.max(VERDICT),
+            None => self.patience,
+        };
+        now.saturating_add(u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Sorts rows whose processes are known, and which may wait until `until`.
@@ -66,7 +78,8 @@ impl Waiting {
         (now, until): (u64, u64),
     ) -> Sorted {
         let mut sorted = Sorted::default();
-        let may_wait = now < until;
+        let may_wait = now < until && self.rows < MOST;
+        let may_wait_for_name = may_wait && !self.patience.is_zero();
         for (row, (origin, process)) in rows.origin.iter().zip(processes).enumerate() {
             let asked = match &self.follow {
                 // The agent's own rows have no cgroup.
@@ -80,7 +93,7 @@ impl Waiting {
                 Some(false) => sorted.foreign += 1,
                 None if may_wait => sorted.wait.push(row),
                 None => sorted.undecided += 1,
-                Some(true) if nameless && may_wait => sorted.wait.push(row),
+                Some(true) if nameless && may_wait_for_name => sorted.wait.push(row),
                 Some(true) => {
                     sorted.nameless += u64::from(nameless && !self.patience.is_zero());
                     sorted.ready.push(row);
@@ -92,11 +105,13 @@ impl Waiting {
 
     /// Keeps rows for the next time.
     pub fn hold(&mut self, rows: Decoded, until: u64) {
+        self.rows += rows.len();
         self.held.push(Held { rows, until });
     }
 
     /// All that waits, the oldest first.
     pub fn take(&mut self) -> Vec<Held> {
+        self.rows = 0;
         std::mem::take(&mut self.held)
     }
 }

@@ -30,6 +30,8 @@ pub struct Cgroup {
     pub pod_uid: Option<Arc<str>>,
     /// Whether the node makes its pods below it.
     pub nursery: bool,
+    /// Whether it was told of when it was made, so that nothing ran in it before.
+    pub told: bool,
     /// When it was removed (boot clock); rows may still speak of it for a while.
     pub removed: Option<u64>,
 }
@@ -49,6 +51,15 @@ impl CgroupIndex {
 
     /// Takes in that the cgroup `id` is at `path`, as seen from the root of its hierarchy.
     pub fn insert(&self, id: u64, path: &[u8]) {
+        self.put(id, path, false);
+    }
+
+    /// The same of one that was just made.
+    pub fn insert_new(&self, id: u64, path: &[u8]) {
+        self.put(id, path, true);
+    }
+
+    fn put(&self, id: u64, path: &[u8], told: bool) {
         let mut cgroups = self.write();
         if let Some(known) = cgroups.get_mut(&id).filter(|known| *known.path == *path) {
             known.removed = None;
@@ -60,8 +71,10 @@ impl CgroupIndex {
             self.nameless().containers.push(Arc::downgrade(container));
         }
         let (pod_uid, nursery) = (place.pod_uid.map(Arc::from), place.nursery);
-        cgroups
-            .insert(id, Cgroup { path: path.into(), container, pod_uid, nursery, removed: None });
+        cgroups.insert(
+            id,
+            Cgroup { path: path.into(), container, pod_uid, nursery, told, removed: None },
+        );
         drop(cgroups);
         self.generation.fetch_add(1, Ordering::Release);
     }

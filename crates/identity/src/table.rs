@@ -104,7 +104,7 @@ impl Identity {
                 self.put(Source::Forked, time, key, facts);
             }
             Change::Exited { time, key } => self.exit(time, key),
-            Change::CgroupMade { id, path, .. } => self.cgroups.insert(id, &path),
+            Change::CgroupMade { id, path, .. } => self.cgroups.insert_new(id, &path),
             Change::CgroupGone { time, id } => self.cgroups.remove(id, time),
         }
         self.generation.fetch_add(1, Ordering::Release);
