@@ -7,8 +7,8 @@
 
 use schema::{COMMON, Field, Row, Sensitivity, Table, Value, common_value};
 
-use crate::clock::Clock;
-use crate::{Format, Options, plain};
+use crate::{Format, Options};
+use schema::plain::{self, Clock};
 
 /// Writes rows as CSV.
 #[derive(Debug)]

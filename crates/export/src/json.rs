@@ -11,8 +11,8 @@ use schema::{
     COMMON, Field, FlagNames, Kind, Process, Row, Sensitivity, Table, Value, common_value,
 };
 
-use crate::clock::Clock;
-use crate::{Format, Options, escape, plain, words};
+use crate::{Format, Options, escape};
+use schema::plain::{self, Clock, words};
 
 /// Writes rows as JSON lines.
 #[derive(Debug)]
@@ -167,7 +167,7 @@ fn set(out: &mut Vec<u8>, names: FlagNames, bits: u64) {
 }
 
 fn args(out: &mut Vec<u8>, bytes: &[u8]) {
-    list(out, |entry| crate::args(bytes).for_each(entry));
+    list(out, |entry| plain::args(bytes).for_each(entry));
 }
 
 /// Appends an array of the strings that `tell` gives to its argument.

@@ -5,22 +5,17 @@
 //! so a new signal needs nothing here. Nothing here opens a socket or starts a thread.
 #![forbid(unsafe_code)]
 
-mod clock;
 mod csv;
-mod digits;
 pub mod docs;
 mod escape;
 mod json;
 mod live;
 pub mod metrics;
-mod plain;
 mod rotate;
-mod words;
 
-pub use clock::rfc3339;
 pub use csv::Csv;
 pub use json::Json;
-pub use live::{Live, Terminal};
+pub use live::{Live, Terminal, human, ink};
 pub use rotate::{Reason, RotatingFile, Rotation, WriteError};
 
 use schema::{Batch, Row};
@@ -56,11 +51,4 @@ pub fn by_time<'a>(batches: impl IntoIterator<Item = &'a Batch>) -> Vec<Row<'a>>
     let mut rows: Vec<Row<'a>> = batches.into_iter().flat_map(Batch::rows).collect();
     rows.sort_by_key(|row| row.batch.origin[row.index].time);
     rows
-}
-
-/// The strings of an argument vector. Each is ended by a NUL; where the vector was cut, the last
-/// is not.
-pub(crate) fn args(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let inner = bytes.strip_suffix(b"\0").unwrap_or(bytes);
-    inner.split(|&byte| byte == 0).filter(move |_| !bytes.is_empty())
 }

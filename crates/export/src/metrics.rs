@@ -28,6 +28,24 @@ pub struct Metrics<'a> {
     pub sources: &'a [Source<'a>],
     /// What is remembered: a name and how many there are.
     pub known: &'a [(&'a str, u64)],
+    /// What is stored, where something is.
+    pub store: Option<Store<'a>>,
+}
+
+/// What is stored.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Store<'a> {
+    pub hot_bytes: u64,
+    pub segments: u64,
+    pub segment_bytes: u64,
+    pub segment_rows: u64,
+    pub journal_bytes: u64,
+    pub chain_bytes: u64,
+    /// The number of the chain's last line.
+    pub chain_sequence: u64,
+    /// Its hash.
+    pub chain_hash: &'a str,
 }
 
 /// One of those who tell of the cluster.
@@ -104,6 +122,9 @@ impl Metrics<'_> {
         self.stream(&mut page);
         self.kernel(&mut page);
         self.identity(&mut page);
+        if let Some(store) = &self.store {
+            store.tell(&mut page);
+        }
         page.text
     }
 
@@ -224,6 +245,30 @@ impl Metrics<'_> {
     }
 }
 
+impl Store<'_> {
+    fn tell(&self, page: &mut Page) {
+        page.gauge("fathom_store_bytes", "Bytes of rows: in memory, and on disk.");
+        let bytes = [
+            ("memory", self.hot_bytes),
+            ("segments", self.segment_bytes),
+            ("journal", self.journal_bytes),
+            ("chain", self.chain_bytes),
+        ];
+        for (place, bytes) in bytes {
+            page.sample(&[("place", place)], bytes);
+        }
+        page.gauge("fathom_store_segments", "Segments on disk.");
+        page.sample(&[], self.segments);
+        page.gauge("fathom_store_segment_rows", "Rows in them.");
+        page.sample(&[], self.segment_rows);
+        page.gauge(
+            "fathom_store_chain_head",
+            "The number of the chain's last line; its hash proves what is before it.",
+        );
+        page.sample(&[("hash", self.chain_hash)], self.chain_sequence);
+    }
+}
+
 /// The text format: a family's help and type, then its samples.
 #[derive(Default)]
 struct Page {
@@ -309,6 +354,7 @@ mod tests {
             maps: &[Map { signal: "file", name: "scratch", bytes: 4096, capacity: 1 }],
             rings: &[Ring { worker: 0, kind: "facts", fill_bytes: 5, capacity_bytes: 1 << 20 }],
             sources: &[Source { name: "pods", connected: true, objects: 3, events: 2, errors: 1 }],
+            store: None,
             known: &[("pods", 3)],
         };
         metrics.text()

@@ -8,6 +8,7 @@
 
 mod batch;
 mod column;
+pub mod plain;
 mod process;
 mod shared;
 mod sink;

@@ -2,8 +2,7 @@
 
 use schema::{Field, Kind, Text, Unit, Value};
 
-use crate::clock::Clock;
-use crate::plain;
+use schema::plain::{self, Clock};
 
 /// The value as the live table shows it; empty for null.
 pub(crate) fn value(clock: &mut Clock, field: &Field, value: Value<'_>) -> String {
@@ -13,7 +12,7 @@ pub(crate) fn value(clock: &mut Clock, field: &Field, value: Value<'_>) -> Strin
             duration(nanos)
         }
         (Value::Uint(count), _, Unit::Bytes) => bytes(count),
-        (Value::Text(bytes), Kind::Args, _) => text(&plain::shell(crate::args(bytes))),
+        (Value::Text(bytes), Kind::Args, _) => text(&plain::shell(plain::args(bytes))),
         (Value::Text(bytes), ..) => text(bytes),
         _ => {
             let mut out = Vec::new();
@@ -25,7 +24,7 @@ pub(crate) fn value(clock: &mut Clock, field: &Field, value: Value<'_>) -> Strin
 
 /// Text that a terminal cannot be steered with: control characters, and those that turn the
 /// direction of writing, are shown by their names.
-pub(crate) fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     let text = Text(bytes).to_string();
     let turns = |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(turns) {
@@ -39,7 +38,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 /// `512ns`, `1.2µs`, `31.0ms`, `4.5s`, `2m03s`, `1h20m`, `3d04h`.
-pub(crate) fn duration(nanos: u64) -> String {
+pub fn duration(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;
     match nanos {
         0..1_000 => format!("{nanos}ns"),
@@ -53,7 +52,7 @@ pub(crate) fn duration(nanos: u64) -> String {
 }
 
 /// `512B`, `1.5KiB`, `20.0MiB`.
-pub(crate) fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     let mut scaled = count as f64;
     for unit in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
         if scaled < 1023.5 {

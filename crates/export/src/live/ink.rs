@@ -4,23 +4,30 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How text looks. Without colour all look the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
+    /// As the terminal has it.
     Plain,
+    /// What matters less.
     Dim,
+    /// Names and headings.
     Bold,
     /// What failed.
     Red,
     /// What deserves a second look.
     Yellow,
+    /// Green, blue, magenta and cyan tell subjects apart.
     Green,
+    /// See green.
     Blue,
+    /// See green.
     Magenta,
+    /// See green.
     Cyan,
 }
 
 /// Text with styles, built up before its width is known.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub struct Line {
     pieces: Vec<(Style, String)>,
     width: usize,
 }
@@ -44,30 +51,32 @@ impl Style {
 
 impl Line {
     /// Columns taken until now.
-    pub(crate) fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.width
     }
 
-    pub(crate) fn put(&mut self, style: Style, text: impl Into<String>) {
+    /// Adds `text`.
+    pub fn put(&mut self, style: Style, text: impl Into<String>) {
         let text = text.into();
         self.width += text.width();
         self.pieces.push((style, text));
     }
 
-    pub(crate) fn append(&mut self, other: Line) {
+    /// Adds what `other` has.
+    pub fn append(&mut self, other: Line) {
         self.width += other.width;
         self.pieces.extend(other.pieces);
     }
 
     /// Adds spaces until `width` columns are taken.
-    pub(crate) fn pad_to(&mut self, width: usize) {
+    pub fn pad_to(&mut self, width: usize) {
         if self.width < width {
             self.put(Style::Plain, " ".repeat(width - self.width));
         }
     }
 
     /// Cuts what is beyond `width` columns, with `…` in the last one.
-    pub(crate) fn cut(self, width: usize) -> Line {
+    pub fn cut(self, width: usize) -> Line {
         if self.width <= width {
             return self;
         }
@@ -85,7 +94,7 @@ impl Line {
     }
 
     /// Takes the spaces at the end away.
-    pub(crate) fn trim(mut self) -> Line {
+    pub fn trim(mut self) -> Line {
         while let Some((style, mut last)) = self.pieces.pop() {
             self.width -= last.width();
             last.truncate(last.trim_end_matches(' ').len());
@@ -97,8 +106,8 @@ impl Line {
         self
     }
 
-    /// Appends the line to `out`.
-    pub(crate) fn write(self, out: &mut Vec<u8>, colour: bool) {
+    /// Appends the line and its end to `out`.
+    pub fn write(self, out: &mut Vec<u8>, colour: bool) {
         for (style, text) in self.pieces {
             if colour && style != Style::Plain && !text.is_empty() {
                 out.extend_from_slice(format!("\x1b[{}m{text}\x1b[0m", style.code()).as_bytes());
@@ -111,7 +120,7 @@ impl Line {
 }
 
 /// The first `width - 1` columns of `text` and `…`.
-pub(crate) fn cut_end(text: &str, width: usize) -> String {
+pub fn cut_end(text: &str, width: usize) -> String {
     let mut cut = start_of(text, width.saturating_sub(1)).to_string();
     if width > 0 {
         cut.push('…');
@@ -121,7 +130,7 @@ pub(crate) fn cut_end(text: &str, width: usize) -> String {
 
 /// `text` in `width` columns; where it is longer, its middle gives way to `…`: both ends of a
 /// path say more than its middle does.
-pub(crate) fn cut_middle(text: &str, width: usize) -> String {
+pub fn cut_middle(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_string();
     }

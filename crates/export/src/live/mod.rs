@@ -6,19 +6,19 @@
 
 mod detail;
 mod grid;
-mod human;
-mod ink;
+pub mod human;
+pub mod ink;
 mod parts;
 
 use schema::{Row, Table, Value, common_value};
 use unicode_width::UnicodeWidthStr;
 
-use crate::clock::Clock;
 use crate::{Format, Options};
 use detail::Detail;
 use grid::Grid;
 use ink::{Line, Style, cut_end};
 use parts::Eye;
+use schema::plain::Clock;
 
 /// Where the live table is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

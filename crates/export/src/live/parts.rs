@@ -9,8 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::human;
 use super::ink::{Line, Style, cut_middle};
-use crate::clock::Clock;
-use crate::plain;
+use schema::plain::{self, Clock};
 
 /// One or more columns that are shown as one.
 #[derive(Debug)]
@@ -230,7 +229,7 @@ impl Eye {
     pub(crate) fn see_args(&mut self, args: &Part, path: &Part, row: Row<'_>) -> Line {
         let text = |at: usize| row.batch.columns[at].text(row.index);
         let vector = text(args.column());
-        let first = crate::args(vector).next().unwrap_or_default();
+        let first = plain::args(vector).next().unwrap_or_default();
         let Shape::Path { given, resolved, .. } = path.shape else {
             return self.see(args, row, usize::MAX);
         };
@@ -241,7 +240,7 @@ impl Eye {
             return self.see(args, row, usize::MAX);
         }
         let mut line = Line::default();
-        line.put(Style::Plain, human::text(&plain::shell(crate::args(vector).skip(1))));
+        line.put(Style::Plain, human::text(&plain::shell(plain::args(vector).skip(1))));
         line
     }
 

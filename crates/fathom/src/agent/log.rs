@@ -52,7 +52,7 @@ impl Log {
             return;
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let time = export::rfc3339(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        let time = schema::plain::rfc3339(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         // A line stays a line, whatever a file's name or a kernel's message holds.
         let words = words.to_string().replace(['\n', '\r'], " ");
         let line = if self.0.json.load(Ordering::Relaxed) {

@@ -1,20 +1,26 @@
 //! A value as plain text: no quotes, no colour, nothing lost.
+//!
+//! CSV, SQL and rules show values so; whoever shows them otherwise (JSON, the live view) builds on
+//! the same names and numbers.
+
+mod clock;
+pub mod digits;
+pub mod words;
+
+pub use clock::{Clock, rfc3339};
 
 use std::io::Write;
 
-use schema::{FlagNames, Kind, ProcessKey, Value};
-
-use crate::clock::Clock;
-use crate::{digits, words};
+use crate::{FlagNames, Kind, ProcessKey, Value};
 
 /// Appends `value` as its kind says. Bytes that are not UTF-8 become `\xNN`; null is nothing.
 #[inline]
-pub(crate) fn write(out: &mut Vec<u8>, clock: &mut Clock, kind: Kind, value: Value<'_>) {
+pub fn write(out: &mut Vec<u8>, clock: &mut Clock, kind: Kind, value: Value<'_>) {
     match value {
         Value::Null => {}
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Text(bytes) if kind == Kind::Args => text(out, &shell(crate::args(bytes))),
+        Value::Text(bytes) if kind == Kind::Args => text(out, &shell(args(bytes))),
         Value::Text(bytes) => text(out, bytes),
         Value::Uint(value) => match kind {
             Kind::Flags(names) => set(out, names, value),
@@ -35,7 +41,7 @@ pub(crate) fn write(out: &mut Vec<u8>, clock: &mut Clock, kind: Kind, value: Val
 }
 
 /// Arguments as a shell would take them, with quotes where they are needed.
-pub(crate) fn shell<'a>(args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+pub fn shell<'a>(args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut line = Vec::new();
     for (at, arg) in args.enumerate() {
         if at > 0 {
@@ -56,6 +62,13 @@ pub(crate) fn shell<'a>(args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         line.push(b'\'');
     }
     line
+}
+
+/// The strings of an argument vector. Each is ended by a NUL; where the vector was cut, the last
+/// is not.
+pub fn args(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let inner = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    inner.split(|&byte| byte == 0).filter(move |_| !bytes.is_empty())
 }
 
 fn text(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -1,9 +1,9 @@
 //! The kernel's names for its numbers.
 
-use schema::FlagNames;
+use crate::FlagNames;
 
 /// The symbol of an error number, such as `ENOENT`.
-pub(crate) fn errno(number: i64) -> Option<&'static str> {
+pub fn errno(number: i64) -> Option<&'static str> {
     let within = |it: i64| Some(ERRNOS[usize::try_from(it).ok().filter(|at| *at < ERRNOS.len())?]);
     let name = match number {
         // A call that a signal broke off; user space never meets these, but our hooks do.
@@ -19,7 +19,7 @@ pub(crate) fn errno(number: i64) -> Option<&'static str> {
 }
 
 /// The name of a signal; those for real time are named as the shells do (`SIGRTMIN+3`).
-pub(crate) fn signal(number: i64) -> Option<&'static str> {
+pub fn signal(number: i64) -> Option<&'static str> {
     let at = usize::try_from(number).ok()?;
     SIGNALS.get(at).copied().filter(|name| !name.is_empty())
 }
@@ -28,7 +28,7 @@ pub(crate) fn signal(number: i64) -> Option<&'static str> {
 ///
 /// The names are tried in their order, and each takes its bits away, so that a wide mask
 /// (`O_SYNC`) may stand before a narrow one that it contains. A mask of 0 names the empty set.
-pub(crate) fn flags(names: FlagNames, bits: u64, mut tell: impl FnMut(&'static str)) -> u64 {
+pub fn flags(names: FlagNames, bits: u64, mut tell: impl FnMut(&'static str)) -> u64 {
     let mut left = bits;
     for &(mask, name) in names {
         if if mask == 0 { bits == 0 } else { left & mask == mask } {
@@ -40,7 +40,7 @@ pub(crate) fn flags(names: FlagNames, bits: u64, mut tell: impl FnMut(&'static s
 }
 
 /// Capabilities by their bits.
-pub(crate) const CAPABILITIES: FlagNames = &capability_bits();
+pub const CAPABILITIES: FlagNames = &capability_bits();
 
 const fn capability_bits() -> [(u64, &'static str); CAPABILITY_NAMES.len()] {
     let mut bits = [(0, ""); CAPABILITY_NAMES.len()];

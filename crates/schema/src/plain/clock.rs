@@ -1,10 +1,10 @@
 //! Times as text: RFC 3339 in UTC, to the nanosecond.
 
-use crate::digits::padded;
+use super::digits::padded;
 
 /// Writes times; rows come in bursts of the same second, so it keeps the last second's text.
 #[derive(Debug, Clone)]
-pub(crate) struct Clock {
+pub struct Clock {
     second: i64,
     /// `2026-11-21T22:10:05`
     text: [u8; 19],
@@ -17,14 +17,21 @@ pub fn rfc3339(time: i64) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-impl Clock {
-    pub(crate) fn new() -> Clock {
+impl Default for Clock {
+    fn default() -> Clock {
         Clock { second: 0, text: *b"1970-01-01T00:00:00" }
+    }
+}
+
+impl Clock {
+    /// One that has written nothing yet.
+    pub fn new() -> Clock {
+        Clock::default()
     }
 
     /// Appends `time` (nanoseconds since 1970) as `2026-11-21T22:10:05.123456789Z`.
     #[inline]
-    pub(crate) fn write(&mut self, out: &mut Vec<u8>, time: i64) {
+    pub fn write(&mut self, out: &mut Vec<u8>, time: i64) {
         let nanos = self.turn(time);
         out.extend_from_slice(&self.text);
         out.push(b'.');
@@ -33,7 +40,7 @@ impl Clock {
     }
 
     /// Appends the time of day to the millisecond: `22:10:05.123`.
-    pub(crate) fn write_of_day(&mut self, out: &mut Vec<u8>, time: i64) {
+    pub fn write_of_day(&mut self, out: &mut Vec<u8>, time: i64) {
         let nanos = self.turn(time);
         out.extend_from_slice(&self.text[11..]);
         out.push(b'.');

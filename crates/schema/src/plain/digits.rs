@@ -2,7 +2,7 @@
 
 /// Appends `value` in decimal.
 #[inline]
-pub(crate) fn uint(out: &mut Vec<u8>, mut value: u64) {
+pub fn uint(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
@@ -18,7 +18,7 @@ pub(crate) fn uint(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends `value` in decimal, with its sign.
 #[inline]
-pub(crate) fn int(out: &mut Vec<u8>, value: i64) {
+pub fn int(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
@@ -27,7 +27,7 @@ pub(crate) fn int(out: &mut Vec<u8>, value: i64) {
 
 /// Appends `value` in hexadecimal, with zeros before it up to `width` digits.
 #[inline]
-pub(crate) fn hex(out: &mut Vec<u8>, value: u64, width: usize) {
+pub fn hex(out: &mut Vec<u8>, value: u64, width: usize) {
     let digits = 16 - (value | 1).leading_zeros() as usize / 4;
     for at in (0..digits.max(width)).rev() {
         out.push(b"0123456789abcdef"[(value >> (4 * at) & 15) as usize]);
@@ -36,7 +36,7 @@ pub(crate) fn hex(out: &mut Vec<u8>, value: u64, width: usize) {
 
 /// The last `N` decimal digits of `value`, with leading zeros.
 #[inline]
-pub(crate) fn padded<const N: usize>(mut value: u64) -> [u8; N] {
+pub fn padded<const N: usize>(mut value: u64) -> [u8; N] {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
         *digit += (value % 10) as u8;
