@@ -59,6 +59,8 @@ struct State {
     /// Nothing is for it any more, so nothing is counted either.
     ended: bool,
     books: Vec<Books>,
+    /// Rows of all tables that were dropped because there was no room.
+    slow: u64,
 }
 
 /// The counts of one table.
@@ -106,10 +108,10 @@ impl Queue {
                 Policy::Block => {
                     state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
-                Policy::DropNewest => return state.books(self, table).slow.add(rows as u64),
+                Policy::DropNewest => return state.lose(self, table, rows),
                 Policy::DropOldest => {
                     if let Some(oldest) = state.take() {
-                        state.books(self, oldest.table.name).slow.add(oldest.len() as u64);
+                        state.lose(self, oldest.table.name, oldest.len());
                     }
                 }
             }
@@ -181,6 +183,11 @@ impl Queue {
         self.lock().closed
     }
 
+    /// Rows that were dropped because there was no room.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lock().slow
+    }
+
     /// Rows and batches that wait.
     pub(crate) fn fill(&self) -> (usize, usize) {
         let state = self.lock();
@@ -202,6 +209,12 @@ impl State {
         let batch = self.batches.pop_front()?;
         self.rows -= batch.len();
         Some(batch)
+    }
+
+    /// Counts rows that were dropped because there was no room.
+    fn lose(&mut self, queue: &Queue, table: &'static str, rows: usize) {
+        self.slow += rows as u64;
+        self.books(queue, table).slow.add(rows as u64);
     }
 
     fn books(&mut self, queue: &Queue, table: &'static str) -> &Books {

@@ -55,6 +55,12 @@ impl Subscription {
         self.queue.fill().0
     }
 
+    /// How many rows this subscription has lost because its queue was full. Its books may be
+    /// shared with others of its name; this is its own count.
+    pub fn lost(&self) -> u64 {
+        self.queue.lost()
+    }
+
     /// Whether the bus is closed; batches may still wait.
     pub fn is_closed(&self) -> bool {
         self.queue.closed()

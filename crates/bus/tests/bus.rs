@@ -68,6 +68,8 @@ fn a_full_queue_drops_the_newest() {
     assert_eq!((fill.name, fill.rows, fill.batches, fill.capacity), ("live", 9, 3, ROOM));
     assert_eq!([(); 3].map(|()| mark(slow.recv().unwrap())), [1, 2, 3]);
     assert_eq!(books(&ledger, "bus:live"), [18, 9, 9, 0, 0]);
+    let other = bus.subscribe("live", ROOM, Policy::DropNewest, None);
+    assert_eq!((slow.lost(), other.lost()), (9, 0), "each counts its own");
 }
 
 #[test]

@@ -4,29 +4,35 @@
 //! of their own. A new configuration is prepared whole before any of it is applied, so one that
 //! cannot be applied changes nothing.
 
+mod doors;
 mod front;
 mod log;
+mod memory;
 mod output;
 mod sink;
+mod witness;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use api::Door;
+use anyhow::{Context, Result};
 use kernel::{State, StatsGuard};
 use schema::Table;
 use scope::Scope;
 use telemetry::{Side, Usage};
 
+use self::doors::Doors;
 use self::front::Front;
 use self::log::Log;
+use self::memory::{Memory, Status};
 use self::output::Output;
 use self::sink::Sink;
-use crate::config::{self, Config, Listen, Problem};
+use crate::config::{self, Config, Folder, Problem};
+use crate::node::Node;
 use crate::session::{Plan, Session};
+use crate::signals;
 
 /// What the agent can be asked while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +59,10 @@ pub struct Agent {
     config: Config,
     session: Session,
     outputs: Vec<Output>,
+    memory: Option<Arc<Memory>>,
     statistics: Option<StatsGuard>,
     front: Arc<Front>,
-    door: Option<Door>,
+    doors: Doors,
     log: Log,
     /// Rows that outputs wrote which are no more.
     rows: u64,
@@ -77,20 +84,28 @@ impl Agent {
     /// Opens the door and the outputs, loads, attaches, and begins.
     pub fn start(origin: Origin, config: Config) -> Result<Agent> {
         let log = Log::new(&config.log);
-        let front = Arc::new(Front::default());
+        let front = Arc::new(Front::new(log.clone()));
         // What another agent may hold comes first, before anything is loaded.
-        let door = open_door(&config, &front)?;
+        let doors = Doors::open(&config, &front)?;
         let sinks = config.outputs.iter().map(Sink::open).collect::<Result<Vec<_>>>()?;
+        let plan = plan(&config);
+        let node = Node::here().called(plan.node.as_deref());
+        let store = Memory::open(&config.store, &node, &plan.ledger)?;
         let statistics = statistics(&config, &log);
-        let mut session = Session::start(&plan(&config), None)?;
+        let mut session = Session::start(&plan, None)?;
+        let Session { bus, ledger, node, .. } = &session;
+        let start = |store| Memory::start(store, &config.store, node.clone(), bus, ledger, &log);
+        let memory = store.map(start).transpose()?.map(Arc::new);
         let mut outputs = Vec::new();
         for (config, sink) in config.outputs.iter().zip(sinks) {
             outputs.push(Output::start(config.clone(), sink, &session.bus, &session.ledger, &log)?);
         }
         session.run()?;
-        front.show(&session);
+        let engine = memory.as_deref().map(|memory| engine(&config, &session, memory));
+        front.show(&session, memory.as_ref(), engine.transpose()?);
+        let rows = 0;
         let agent =
-            Agent { origin, config, session, outputs, statistics, front, door, log, rows: 0 };
+            Agent { origin, config, session, outputs, memory, statistics, front, doors, log, rows };
         agent.greet();
         Ok(agent)
     }
@@ -123,16 +138,17 @@ impl Agent {
         let outputs: Vec<_> = self.config.outputs.iter().map(config::Output::name).collect();
         let outputs = if outputs.is_empty() { "nowhere".into() } else { outputs.join(", ") };
         self.log.info(format_args!("rows to {outputs}"));
-        self.tell_door();
-    }
-
-    fn tell_door(&self) {
-        match &self.door {
-            Some(door) => {
-                self.log.info(format_args!("metrics and health at http://{}", door.address()));
+        match (&self.config.store.directory, &self.memory) {
+            (Folder::At(folder), Some(memory)) => {
+                let Status { size, head } = memory.status();
+                self.log.info(format_args!(
+                    "remembering in {folder}: {} rows of before; the chain's head is {head}",
+                    size.segment_rows
+                ));
             }
-            None => self.log.info("no door for metrics and health"),
+            _ => self.log.info("remembering nothing"),
         }
+        self.doors.tell(&self.log);
     }
 
     /// Tells the door how things stand.
@@ -143,6 +159,9 @@ impl Agent {
         }
         for output in self.outputs.iter().filter(|output| !output.alive()) {
             problems.push(format!("the output to {} has ended", output.config.name()));
+        }
+        if self.memory.as_ref().is_some_and(|memory| !memory.alive()) {
+            problems.push("the store has ended".to_string());
         }
         self.front.beat(problems, Vec::new());
     }
@@ -169,15 +188,12 @@ impl Agent {
         self.keep_what_needs_a_restart(&mut new);
         let old = self.config.clone();
         // First all that can fail. The scope comes last: it takes itself back where it fails.
-        let door = match new.http == old.http {
-            true => None,
-            false => Some(open_door(&new, &self.front).context("http.listen")?),
-        };
         let known = |output: &config::Output| old.outputs.iter().any(|it| it.same_place(output));
         let mut sinks = Vec::new();
         for output in new.outputs.iter().filter(|output| !known(output)) {
             sinks.push((output.clone(), Sink::open(output).context("outputs")?));
         }
+        let doors_changed = self.doors.change(&new, &self.front)?;
         if new.scopes() != old.scopes() {
             self.session.watch(&old.scopes(), &new.scopes()).context("scope")?;
         }
@@ -202,10 +218,11 @@ impl Agent {
         if note("log", new.log != old.log) {
             self.log.configure(&new.log);
         }
-        if let Some(door) = door {
-            note("http", true);
-            self.door = door;
-            self.tell_door();
+        note("http", new.http != old.http);
+        note("flight", new.flight != old.flight);
+        note("access", new.access != old.access);
+        if doors_changed {
+            self.doors.tell(&self.log);
         }
         self.config = new;
         Ok(changed)
@@ -227,7 +244,7 @@ impl Agent {
                 }
             )+ };
         }
-        keep!(node, rings, mechanisms, processes, kubernetes);
+        keep!(node, rings, mechanisms, processes, kubernetes, store, queries);
         if new.pods() != old.pods() {
             stays("scope");
             new.scope = old.scope.clone();
@@ -305,6 +322,13 @@ impl Agent {
         self.session.stop();
         let outputs = std::mem::take(&mut self.outputs);
         self.finish(outputs);
+        // The door first: it may be answering from the store.
+        self.doors.close();
+        if let Some(memory) = self.memory.take()
+            && !memory.finish(Instant::now() + FAREWELL)
+        {
+            self.log.error("the store is not done; what it has in memory only is left behind");
+        }
         self.summarize();
     }
 
@@ -348,14 +372,24 @@ fn plan(config: &Config) -> Plan {
     plan
 }
 
-fn open_door(config: &Config, front: &Arc<Front>) -> Result<Option<Door>> {
-    match config.http.listen {
-        Listen::Off => Ok(None),
-        Listen::On(address) => {
-            let door = api::serve(address, front.clone());
-            door.map(Some).map_err(|error| anyhow!("cannot open the door: {error}"))
-        }
-    }
+/// What answers SQL over `memory`.
+fn engine(config: &Config, session: &Session, memory: &Memory) -> Result<Arc<query::Engine>> {
+    let options = config.queries.options();
+    let engine = query::Engine::new(memory.catalogue.clone(), &signals::tables(), options);
+    let engine = engine.context("cannot start the threads for queries")?;
+    let identity = session.identity.clone();
+    let label = move |namespace: &str, pod: &str, key: &str| {
+        let pods = identity.pods();
+        let pod = if namespace.is_empty() {
+            let mut named = pods.live().into_iter().filter(|it| it.name.as_ref() == pod);
+            // Two of one name in two namespaces: neither is meant for sure.
+            named.next().filter(|_| named.next().is_none())?
+        } else {
+            pods.by_name(namespace, pod)?
+        };
+        pod.labels.get(key).map(str::to_string)
+    };
+    Ok(Arc::new(engine.with_labels(Arc::new(label))))
 }
 
 fn statistics(config: &Config, log: &Log) -> Option<StatsGuard> {

@@ -15,8 +15,8 @@ use scope::Scope;
 
 pub use problem::Problem;
 pub use values::{
-    Choice, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Tables, Text,
-    Workers,
+    Choice, Folder, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Span,
+    Tables, Text, Workers,
 };
 
 sections! {
@@ -37,8 +37,17 @@ sections! {
         /// loses rows (counted as `slow`) rather than holding up the others. What could not be
         /// written is counted, too (`disk_full`, `reader_gone`, `io`), and the agent goes on.
         outputs: Vec<Output> = vec![Output::default()],
-        /// The door for metrics, health and the description of the tables.
+        /// What the node remembers, for SQL. A change needs a restart.
+        store: Memory = Memory::default(),
+        /// What queries may use. They run on threads of their own that give way to all others. A
+        /// change needs a restart.
+        queries: Queries = Queries::default(),
+        /// The door for metrics, health, queries and live tails.
         http: Http = Http::default(),
+        /// The door for Arrow Flight SQL: ADBC, JDBC, Grafana.
+        flight: Flight = Flight::default(),
+        /// Who may come in at these doors.
+        access: Access = Access::default(),
         /// What is kept of processes.
         processes: Processes = Processes::default(),
         /// The rings between the kernel and the agent. A change needs a restart.
@@ -107,11 +116,77 @@ sections! {
         hide_personal: bool = false,
     }
 
-    /// The door for metrics.
+    /// What the node remembers.
+    Memory {
+        /// The folder; one agent each. It is made where it is not there. `off` remembers nothing.
+        directory: Folder = Folder::At("/var/lib/fathom".into()),
+        /// How much is held in memory before it is written as a segment.
+        memory: Size = Size::mib(64),
+        /// How much the segments may take on disk; then the oldest go.
+        total: Size = Size::mib(10 << 10),
+        /// How much of it one table may take, in percent, so that a noisy one does not drive out
+        /// the others.
+        share: u32 = 50,
+        /// How old rows become.
+        keep: Span = Span::seconds(7 * 86_400),
+        /// How much stays free on the disk; below it the oldest segments go.
+        free: Size = Size::mib(1 << 10),
+        /// A crash loses no more than this: what is in memory only is written to the journal.
+        sync_every: Span = Span::seconds(2),
+        /// Rows become a segment after so long.
+        seal_after: Span = Span::seconds(60),
+        /// A private key (PEM, Ed25519) that signs the chain: `openssl genpkey -algorithm ed25519`.
+        key: Path = Path::default(),
+        /// How often the head of the chain is logged; whoever keeps it can prove later that
+        /// nothing before it was changed (`fathom verify --head`).
+        tell_head: Span = Span::seconds(600),
+        /// An address that is told of the head as well, by a POST of JSON: http://… or https://….
+        witness: Text = Text::default(),
+        /// The authority (PEM) that vouches for it, where it is https.
+        witness_ca: Path = Path::default(),
+    }
+
+    /// What queries may use.
+    Queries {
+        /// How many threads work on them.
+        threads: u32 = 2,
+        /// How much memory all of them may hold together.
+        memory: Size = Size::mib(256),
+        /// How long one may take.
+        time_out: Span = Span::seconds(30),
+        /// How many rows an answer may have.
+        rows: u32 = 1_000_000,
+        /// How many run at once.
+        at_once: u32 = 4,
+    }
+
+    /// The HTTP door.
     Http {
-        /// Where it listens: /metrics (Prometheus), /healthz, /readyz, /api/v1/tables. On this
-        /// machine only, since the door has neither TLS nor tokens yet. `off` closes it.
+        /// Where it listens: /metrics (Prometheus), /healthz, /readyz, /api/v1/tables,
+        /// /api/v1/query, /api/v1/tail. `off` closes it. Beyond this machine only with TLS, and
+        /// tokens or a client CA (`access`).
         listen: Listen = Listen::On(([127, 0, 0, 1], 9191).into()),
+    }
+
+    /// The Flight SQL door.
+    Flight {
+        /// Where it listens. `off` closes it. Beyond this machine as for `http`.
+        listen: Listen = Listen::On(([127, 0, 0, 1], 9192).into()),
+    }
+
+    /// Who may come in. Files are read again when they change.
+    Access {
+        /// The certificate (PEM), and after it those that lead to its authority.
+        certificate: Path = Path::default(),
+        /// Its private key (PEM).
+        key: Path = Path::default(),
+        /// The authorities (PEM) whose client certificates are let in.
+        client_ca: Path = Path::default(),
+        /// A file of lines `NAME TOKEN`. Where there is one, a token (or a client certificate) is
+        /// demanded on this machine, too, but for /healthz and /readyz.
+        tokens: Path = Path::default(),
+        /// Names that this machine is reached by, besides localhost and its addresses.
+        names: Vec<Text> = Vec::new(),
     }
 
     /// The process table.
@@ -193,6 +268,27 @@ impl Config {
                 "scope",
                 "nothing is watched; name pids or cgroups, or write node: true".into(),
             ));
+        }
+        if self.access.key.0.is_empty() != self.access.certificate.0.is_empty() {
+            return Err(("access.certificate", "a certificate and its key belong together".into()));
+        }
+        let doors = [("http.listen", self.http.listen), ("flight.listen", self.flight.listen)];
+        for (key, listen) in doors {
+            if let Listen::On(address) = listen
+                && !address.ip().to_canonical().is_loopback()
+                && !self.access.of_doors().fits_beyond_loopback()
+            {
+                let words = format!(
+                    "{address} can be reached from other machines, which takes TLS \
+                     (access.certificate, access.key) and access.tokens or access.client_ca; or \
+                     write 127.0.0.1:{0} or [::1]:{0}",
+                    address.port()
+                );
+                return Err((key, words));
+            }
+        }
+        if !(1..=100).contains(&self.store.share) {
+            return Err(("store.share", format!("1 to 100 percent, not {}", self.store.share)));
         }
         for output in &self.outputs {
             match (output.kind, output.path.0.is_empty()) {
@@ -321,6 +417,30 @@ impl Rings {
         // Within 1 GiB by `Config::check`.
         let bytes = |size: Size| size.0.next_power_of_two() as u32;
         kernel::Options { workers, facts_bytes: bytes(self.facts), bulk_bytes: bytes(self.bulk) }
+    }
+}
+
+impl Access {
+    /// As the doors take it.
+    pub fn of_doors(&self) -> api::Access {
+        let file = |path: &Path| (!path.0.is_empty()).then(|| path.0.clone().into());
+        let tls = file(&self.certificate).zip(file(&self.key));
+        let tls = tls.map(|(cert, key)| api::Tls { cert, key, client_ca: file(&self.client_ca) });
+        let names = self.names.iter().map(|it| it.0.clone()).collect();
+        api::Access { tls, tokens: file(&self.tokens), names }
+    }
+}
+
+impl Queries {
+    /// As the engine takes it.
+    pub fn options(&self) -> query::Options {
+        query::Options {
+            threads: self.threads.max(1) as usize,
+            memory: self.memory.0 as usize,
+            time_out: self.time_out.0,
+            rows_most: self.rows.into(),
+            queries_most: self.at_once.max(1) as usize,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod capture;
 pub mod cgroups;
 pub mod cli;
 pub mod config;
+mod filling;
 pub mod follow;
 pub mod monitor;
 pub mod node;

@@ -1,7 +1,9 @@
 //! Monitor the monitor: what our own programs, maps and books say, as tables.
 
+use api::AgentQuery;
 use kernel::{Kernel, ProgramAccount};
 use schema::{Event, Origin, Sink, Table};
+use store::AgentCoverage;
 use telemetry::{Ledger, Side};
 
 /// Rows that a stage of the agent took, passed on, or dropped, since the agent started.
@@ -72,6 +74,9 @@ pub struct AgentMap<'a> {
 
 /// The tables that the agent fills about itself.
 pub static TABLES: &[&Table] = &[AgentDrop::TABLE, AgentMap::TABLE, AgentProgram::TABLE];
+
+/// The tables about the agent that only the store has.
+pub static STORED: &[&Table] = &[AgentCoverage::TABLE, AgentQuery::TABLE];
 
 /// What became of a record, by `enum record_fate`.
 const FATES: &[(u32, &str)] = &[

@@ -28,6 +28,14 @@ impl Node {
         }
     }
 
+    /// The same node under `name`, where one is given.
+    pub fn called(mut self, name: Option<&str>) -> Node {
+        if let Some(name) = name {
+            self.name = name.into();
+        }
+        self
+    }
+
     /// Where a record came from.
     #[inline]
     pub fn origin(&self, header: &RecordHeader) -> Origin {

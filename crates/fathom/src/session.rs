@@ -45,6 +45,8 @@ pub struct Plan {
     pub pods: Option<Selection>,
     /// How long a row may wait for its pod's name.
     pub patience: Duration,
+    /// The books that are kept.
+    pub ledger: Ledger,
 }
 
 /// Signs of life of a session's workers, in nanoseconds of `CLOCK_BOOTTIME`.
@@ -115,7 +117,8 @@ impl Plan {
         let processes = Limits::default().processes;
         let patience = PATIENCE;
         let (node, cluster, pods) = (None, None, None);
-        Plan { tables, scopes, rings, mechanisms, processes, node, cluster, pods, patience }
+        let ledger = Ledger::new();
+        Plan { tables, scopes, rings, mechanisms, processes, node, cluster, pods, patience, ledger }
     }
 }
 
@@ -123,11 +126,8 @@ impl Session {
     /// Loads and attaches. From here on the rings fill; nothing is read before [`Session::run`], so
     /// that whoever wants rows can subscribe to the bus.
     pub fn start(plan: &Plan, recorder: Option<Arc<Recorder>>) -> Result<Session> {
-        let ledger = Ledger::new();
-        let mut node = Node::here();
-        if let Some(name) = &plan.node {
-            node.name = name.as_str().into();
-        }
+        let ledger = plan.ledger.clone();
+        let node = Node::here().called(plan.node.as_deref());
         let features = features(&plan.mechanisms);
         let mut loaded: Vec<&'static Signal> = vec![&SCOPE];
         loaded.extend(signals::needed(&plan.tables));

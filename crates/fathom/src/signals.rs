@@ -3,13 +3,16 @@
 use kernel::Signal;
 use schema::Table;
 
+use crate::monitor;
+
 /// Every signal, in alphabetical order.
 pub static SIGNALS: &[&Signal] =
     &[&signal_file::FILE, &signal_process::PROCESS, &signal_socket::SOCKET];
 
 /// Every table that this build can fill, sorted by name.
 pub fn tables() -> Vec<&'static Table> {
-    sorted(node_tables().into_iter().chain(crate::monitor::TABLES.iter().copied()))
+    let own = monitor::TABLES.iter().chain(monitor::STORED).copied();
+    sorted(node_tables().into_iter().chain(own))
 }
 
 /// The tables that tell of the node, and not of the agent itself.

@@ -169,7 +169,7 @@ fn what_is_wrong_is_told_with_its_place_and_the_nearest_right_word() {
         ("statistics:\n", "fathom.yaml:1:11: statistics: there is no value"),
         (
             "http:\n  listen: 0.0.0.0:9191\n",
-            "fathom.yaml:2:11: http.listen: `0.0.0.0:9191` can be reached from other machines, and this door has neither TLS nor tokens yet; write 127.0.0.1:9191 or [::1]:9191",
+            "fathom.yaml:2:3: http.listen: 0.0.0.0:9191 can be reached from other machines, which takes TLS (access.certificate, access.key) and access.tokens or access.client_ca; or write 127.0.0.1:9191 or [::1]:9191",
         ),
         (
             "mechanisms: [lsm, fentri]",

@@ -4,18 +4,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use api::{Health, Readiness};
+use api::{AgentQuery, Audit, Health, Readiness};
+use bus::{Bus, Capacity, Policy, Subscription};
 use export::metrics::{Hook, Map, Metrics, Program, Source};
 use identity::Identity;
 use kernel::{Kernel, Ring};
+use query::Engine;
+use schema::{Decoded, Event, Process, Table};
 use telemetry::{Ledger, Usage};
 
+use super::log::Log;
+use super::memory::{Memory, Status};
+use crate::node::Node;
 use crate::session::{Pulse, Session};
 use crate::{monitor, signals};
 
 /// A snapshot of the agent that the door reads; the agent's main thread writes it.
-#[derive(Default)]
 pub(super) struct Front {
+    log: Log,
     /// Once it is loaded.
     seen: OnceLock<Seen>,
     /// When the main thread last went round.
@@ -29,6 +35,10 @@ struct Seen {
     pulse: Arc<Pulse>,
     identity: Arc<Identity>,
     cluster: Option<Arc<cluster::Watch>>,
+    bus: Arc<Bus>,
+    node: Node,
+    memory: Option<Arc<Memory>>,
+    engine: Option<Arc<Engine>>,
 }
 
 #[derive(Default)]
@@ -37,17 +47,41 @@ struct State {
     waiting_for: Vec<String>,
 }
 
+/// Rows that wait for whoever follows them.
+const TAIL: Capacity = Capacity { rows: 8_192, batches: 1_024 };
 /// A thread that has not gone round for so long hangs.
 const STILL: Duration = Duration::from_secs(10);
 
 impl Front {
+    /// A front behind which nothing is yet.
+    pub(super) fn new(log: Log) -> Front {
+        let (seen, beat, state) = (OnceLock::new(), AtomicU64::new(0), Mutex::default());
+        Front { log, seen, beat, state }
+    }
+
     /// What is loaded, from now on.
-    pub(super) fn show(&self, session: &Session) {
+    pub(super) fn show(
+        &self,
+        session: &Session,
+        memory: Option<&Arc<Memory>>,
+        engine: Option<Arc<Engine>>,
+    ) {
         let (kernel, pulse) = (session.kernel.clone(), session.pulse().clone());
         // Set once: an agent has one session.
         let (identity, cluster) = (session.identity.clone(), session.cluster.clone());
         let ledger = session.ledger.clone();
-        let _ = self.seen.set(Seen { kernel, ledger, pulse, identity, cluster });
+        let (bus, node, memory) = (session.bus.clone(), session.node.clone(), memory.cloned());
+        let _ = self.seen.set(Seen {
+            kernel,
+            ledger,
+            pulse,
+            identity,
+            cluster,
+            bus,
+            node,
+            memory,
+            engine,
+        });
     }
 
     /// The main thread went round and found this.
@@ -62,7 +96,7 @@ impl api::Source for Front {
     fn metrics(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let usage = Usage::now();
-        let Some(Seen { kernel, ledger, identity, cluster, .. }) = self.seen.get() else {
+        let Some(Seen { kernel, ledger, identity, cluster, memory, .. }) = self.seen.get() else {
             return Metrics { version, usage, ..Metrics::default() }.text();
         };
         monitor::count_kernel(kernel, ledger);
@@ -114,9 +148,22 @@ impl api::Source for Front {
             ("pods", pods.len()),
             ("addresses", pods.addresses()),
         ];
+        let status = memory.as_ref().map(|memory| memory.status());
+        let hash = status.map(|it| it.head.hash_text()).unwrap_or_default();
+        let store = status.map(|Status { size, head }| export::metrics::Store {
+            hot_bytes: size.hot_bytes,
+            segments: size.segments,
+            segment_bytes: size.segment_bytes,
+            segment_rows: size.segment_rows,
+            journal_bytes: size.journal_bytes,
+            chain_bytes: size.chain_bytes,
+            chain_sequence: head.sequence,
+            chain_hash: &hash,
+        });
         Metrics {
             version,
             usage,
+            store,
             sources: &sources.collect::<Vec<_>>(),
             known: &known.map(|(what, count)| (what, count as u64)),
             ledger: &ledger.entries(),
@@ -159,6 +206,33 @@ impl api::Source for Front {
 
     fn tables(&self) -> String {
         export::docs::json(&signals::tables())
+    }
+
+    fn engine(&self) -> Option<Arc<Engine>> {
+        self.seen.get()?.engine.clone()
+    }
+
+    fn followed(&self) -> Vec<&'static Table> {
+        let loaded = self.seen.get().map(|seen| seen.kernel.signals()).unwrap_or_default();
+        loaded.iter().flat_map(|signal| signal.tables).copied().collect()
+    }
+
+    fn tail(&self, table: &'static Table) -> Option<Subscription> {
+        let bus = &self.seen.get()?.bus;
+        Some(bus.subscribe("tail", TAIL, Policy::DropNewest, Some(vec![table])))
+    }
+
+    fn audit(&self, audit: Audit) {
+        let Some(Seen { node, memory: Some(memory), .. }) = self.seen.get() else { return };
+        let origin = node.own_origin();
+        let mut rows = Decoded::new(AgentQuery::TABLE);
+        rows.push(origin, audit.event());
+        let process = Arc::new(Process::unknown(origin.process, "fathom", origin.cgroup));
+        memory.note(Arc::new(rows.with_processes(node.name.clone(), vec![process])));
+    }
+
+    fn warn(&self, what: String) {
+        self.log.warn(what);
     }
 }
 

@@ -5,10 +5,12 @@ mod doctor;
 mod interrupt;
 mod observe;
 mod output;
+mod query;
 mod record;
 mod scopes;
 mod shell;
 pub(crate) mod tables;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,7 @@ Examples:
   fathom observe -- make test          everything that `make test` does
   fathom observe file_open --pid 4711  the files that a process and its children open
   fathom tables file_open              what a row of a table says
+  fathom query 'show tables'           SQL over what was seen
   fathom doctor                        what this node lets us see, and how";
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +40,10 @@ enum Command {
     Agent(agent::Arguments),
     /// Show every table, or every column of one
     Tables(tables::Arguments),
+    /// Ask in SQL what was seen: of an agent, or of a directory that one wrote
+    Query(query::Arguments),
+    /// Say whether what an agent stored is what it wrote
+    Verify(verify::Arguments),
     /// Say what this node can do, how, and what would fix the rest
     Doctor(doctor::Arguments),
     /// Record what the kernel says into a file
@@ -56,6 +63,8 @@ pub fn run() -> ExitCode {
         Command::Observe(arguments) => observe::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
         Command::Tables(arguments) => tables::run(&arguments),
+        Command::Query(arguments) => query::run(arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Capture(arguments) => record::capture(arguments),
         Command::Replay(arguments) => record::replay(&arguments),

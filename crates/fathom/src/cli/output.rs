@@ -185,7 +185,7 @@ fn format(style: Style, terminal: bool, tables: &[&'static Table]) -> Box<dyn Fo
 }
 
 /// What the terminal can show; `NO_COLOR` (no-color.org) is respected.
-fn looks(terminal: bool) -> Terminal {
+pub(super) fn looks(terminal: bool) -> Terminal {
     let silenced = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let width = |size: rustix::termios::Winsize| (size.ws_col > 0).then_some(size.ws_col);
     let sizes =

@@ -18,6 +18,7 @@ use super::output::{Output, Style, Target};
 use super::scopes::ScopeArguments;
 use super::{observe, tables};
 use crate::capture::{Ending, Player, Recorder};
+use crate::filling::Filling;
 use crate::node::Node;
 use crate::session::{Plan, Session};
 use crate::signals::{self, SIGNALS};
@@ -56,6 +57,15 @@ pub(crate) struct ReplayArguments {
     /// Write the rows to this file
     #[arg(long = "output", visible_alias = "to", value_name = "FILE")]
     to: Option<PathBuf>,
+    /// Fill a store in this folder instead, for `fathom query --data`
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to", "format"])]
+    store: Option<PathBuf>,
+}
+
+/// Where replayed rows go.
+enum Sink {
+    Rows(Output),
+    Store(Filling),
 }
 
 pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
@@ -105,13 +115,21 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
     let signals = player.signals(&known)?;
     let ledger = Ledger::new();
     let bus = Arc::new(Bus::new(&ledger));
-    let target = arguments.to.clone().map_or(Target::Out, Target::File);
-    let output = Output::start(&bus, &ledger, arguments.format, &target, &wanted)?;
+    let sink = match &arguments.store {
+        Some(folder) => Sink::Store(Filling::start(folder, &player.node(), &bus, &ledger)?),
+        None => {
+            let target = arguments.to.clone().map_or(Target::Out, Target::File);
+            Sink::Rows(Output::start(&bus, &ledger, arguments.format, &target, &wanted)?)
+        }
+    };
     let identity = Arc::new(Identity::new(Limits::default()));
     let mut stream = Stream::new(player.node(), signals, wanted, identity, bus.clone(), &ledger);
     let ending = player.play(&mut stream, |_| {})?;
     bus.close();
-    output.finish().1?;
+    match sink {
+        Sink::Rows(output) => output.finish().1?,
+        Sink::Store(filling) => filling.finish()?,
+    }
     for entry in ledger.dropped().iter().filter(|entry| entry.stage == "decode") {
         eprintln!("fathom: {} records could not be read: {:?}", entry.count, entry.side);
     }

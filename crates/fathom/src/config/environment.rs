@@ -20,6 +20,8 @@ const OTHERS: &[&str] = &[
     "FATHOM_K8S_APISERVER",
     "FATHOM_ETCD",
     "FATHOM_KUBECTL",
+    "FATHOM_PYTHON",
+    "FATHOM_TEST_STORE",
 ];
 
 /// Puts what `variables` say in place of what `config` has. One that is no setting is refused:

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use schema::Table;
 
@@ -64,6 +65,19 @@ pub struct Path(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text(pub String);
 
+/// A span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// A folder, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Folder {
+    /// None.
+    Off,
+    /// This.
+    At(String),
+}
+
 /// What an output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
@@ -105,6 +119,8 @@ words!(
     Mechanism,
     Path,
     Text,
+    Span,
+    Folder,
     OutputKind,
     LogFormat,
     LogLevel,
@@ -119,6 +135,10 @@ const UNITS: &[(&str, u64)] = &[
     ("kB", 1_000),
     ("B", 1),
 ];
+
+/// Units of time, the largest first, in milliseconds.
+const SPANS: &[(&str, u64)] =
+    &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// The mechanisms that a configuration may name.
 const MECHANISMS: &[&str] = &["lsm", "fentry", "tp_btf", "kprobe"];
@@ -173,8 +193,7 @@ impl fmt::Display for Size {
 }
 
 impl Word for Listen {
-    const ALLOWED: &'static str =
-        "an address and a port on this machine, such as 127.0.0.1:9191, or off";
+    const ALLOWED: &'static str = "an address and a port, such as 127.0.0.1:9191, or off";
 
     fn parse(text: &str) -> Result<Listen, String> {
         if text == "off" {
@@ -184,13 +203,6 @@ impl Word for Listen {
             .replace("localhost:", "127.0.0.1:")
             .parse()
             .map_err(|_| format!("`{text}` is no place to listen; write {}", Listen::ALLOWED))?;
-        if !address.ip().to_canonical().is_loopback() {
-            return Err(format!(
-                "`{text}` can be reached from other machines, and this door has neither TLS nor \
-                 tokens yet; write 127.0.0.1:{0} or [::1]:{0}",
-                address.port()
-            ));
-        }
         Ok(Listen::On(address))
     }
 
@@ -345,6 +357,53 @@ impl Word for Text {
 
     fn show(&self) -> String {
         quoted(&self.0)
+    }
+}
+
+impl Span {
+    /// So many seconds.
+    pub const fn seconds(count: u64) -> Span {
+        Span(Duration::from_secs(count))
+    }
+}
+
+impl Word for Span {
+    const ALLOWED: &'static str = "a whole number and its unit: 500ms, 30s, 5m, 12h, 7d";
+
+    fn parse(text: &str) -> Result<Span, String> {
+        let wrong = || format!("`{text}` is no span of time; write {}", Span::ALLOWED);
+        let split = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = text.split_at(split);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let (_, unit) = SPANS.iter().find(|(name, _)| *name == unit.trim()).ok_or_else(wrong)?;
+        let millis = number.checked_mul(*unit).ok_or_else(wrong)?;
+        Ok(Span(Duration::from_millis(millis)))
+    }
+
+    fn show(&self) -> String {
+        let millis = self.0.as_millis() as u64;
+        let fitting = SPANS.iter().find(|(_, unit)| millis.is_multiple_of(*unit) && millis > 0);
+        let (name, unit) = fitting.unwrap_or(&("s", 1_000));
+        format!("{}{name}", millis / unit)
+    }
+}
+
+impl Word for Folder {
+    const ALLOWED: &'static str = "a folder's absolute path, or off";
+
+    fn parse(text: &str) -> Result<Folder, String> {
+        match text {
+            "off" => Ok(Folder::Off),
+            path if path.starts_with('/') && !path.contains('\0') => Ok(Folder::At(path.into())),
+            _ => Err(format!("`{text}` is none; write {}", Folder::ALLOWED)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Folder::Off => "off".to_string(),
+            Folder::At(path) => quoted(path),
+        }
     }
 }
 
