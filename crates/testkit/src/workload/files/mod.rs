@@ -182,7 +182,18 @@ impl Files {
                 let told = [Expect::Null, resolved.into(), itself.into()];
                 entry.with(columns.resolved, Expect::one_of(told))
             }
-            (None, _) => entry.with(columns.resolved, Expect::Null),
+            // What only a slash behind it keeps from being found, the kernel may have found before it
+            // looked at the slash.
+            (None, false) => {
+                let end =
+                    spelled.text.iter().rposition(|&byte| byte != b'/').map_or(0, |at| at + 1);
+                let bare = &spelled.text[..end];
+                let itself = self.tree.walk(self.start(spelled), bare, false).ok();
+                let itself = itself.map(|found| self.tree.found_path(&found).into());
+                let told = [Expect::Null].into_iter().chain(itself);
+                entry.with(columns.resolved, Expect::one_of(told))
+            }
+            (None, true) => entry.with(columns.resolved, Expect::Null),
         }
     }
 
