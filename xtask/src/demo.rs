@@ -1,10 +1,11 @@
 //! `demo`: from a fresh clone to live rows from the kernel.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 use crate::cli::Command;
-use crate::failure::{Failure, Result};
+use crate::failure::{Context, Failure, Result};
 use crate::json::Json;
 use crate::place;
 use crate::run::{self, say};
@@ -28,6 +29,12 @@ pub(crate) const COMMAND: Command = Command {
         demo(words.has("--vm"))
     },
 };
+
+/// What is asked about the workload.
+const QUESTIONS: &[&str] = &[
+    "SELECT comm, count(*) AS runs FROM process_exec GROUP BY comm ORDER BY runs DESC, comm LIMIT 5",
+    "SELECT time, pid, comm, path_resolved FROM file_open WHERE created ORDER BY time LIMIT 5",
+];
 
 /// The kernel that the guest boots: the one that most users of today's stable Debian have.
 const GUEST_KERNEL: &str = "6.12";
@@ -58,14 +65,40 @@ fn here(fathom: &Path, testkit: &Path) -> Result<()> {
     observe.args(["observe", "--"]).arg(testkit).arg("demo").env_remove("LD_LIBRARY_PATH");
     run::through(&mut observe)?;
     println!();
+    remembered(fathom, testkit)?;
+    println!();
     say(format!("{} doctor", shown(fathom)));
     run::through(as_root(fathom)?.arg("doctor"))
+}
+
+/// The same workload recorded, put into a store, and asked about.
+fn remembered(fathom: &Path, testkit: &Path) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("fathom-demo-{}", std::process::id()));
+    let (capture, store) = (folder.join("capture"), folder.join("store"));
+    fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
+    let mut record = as_root(fathom)?;
+    record.arg("capture").arg(&capture).arg("--").arg(testkit).arg("demo");
+    run::output(record.env_remove("LD_LIBRARY_PATH"))?;
+    run::output(as_root(fathom)?.arg("replay").arg(&capture).arg("--store").arg(&store))?;
+    for sql in QUESTIONS {
+        say(format!("{} query \"{sql}\"", shown(fathom)));
+        let mut query = as_root(fathom)?;
+        query.args(["query", "--no-completeness", "--data"]).arg(&store).arg(sql);
+        run::through(&mut query)?;
+        println!();
+    }
+    run::through(as_root(fathom)?.arg("verify").arg("--data").arg(&store))?;
+    // What root made, root removes.
+    run::through(setup::as_root("rm")?.arg("-r").arg(&folder))
 }
 
 fn guest() -> Result<()> {
     setup::ensure(Scope { vm: true, ..Scope::default() })?;
     let options = vm::Options { kernels: vec![GUEST_KERNEL.into()], ..vm::Options::default() };
-    let script = "fathom observe -- testkit demo && echo && fathom doctor";
+    let script = "fathom observe -- testkit demo && echo && fathom capture c -- testkit demo && \
+                  fathom replay c --store s && \
+                  fathom query --data s 'SELECT comm, count(*) AS runs FROM process_exec GROUP BY comm' && \
+                  echo && fathom doctor";
     match vm::command(&options, &["sh".into(), "-c".into(), script.into()])? {
         0 => Ok(()),
         code => Err(Failure::new(format!("the demo ended with exit code {code} in the guest"))),

@@ -19,6 +19,7 @@ mod json;
 mod k8s;
 mod new_signal;
 mod place;
+mod python;
 mod run;
 mod setup;
 mod suggest;

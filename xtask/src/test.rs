@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Command;
 use crate::command_line::{Flag, Words};
@@ -14,7 +14,7 @@ use crate::place;
 use crate::run::{self, say};
 use crate::setup::{self, Scope};
 use crate::tally::{End, NotRun, Reader, Tally};
-use crate::{k8s, tidy, vm};
+use crate::{k8s, python, tidy, vm};
 
 pub(crate) const COMMAND: Command = Command {
     name: "test",
@@ -46,8 +46,10 @@ fn run(words: &Words) -> Result<()> {
     run::through(place::cargo().args(["build", "--workspace", "--locked", "--bins"]))?;
     let programs = build()?;
     let k8s = if words.has("--k8s") { kubernetes(&mut tally) } else { k8s::kept() };
+    // Tests that cannot have it say so by name.
+    let python = python::ensure().map_err(|failure| say(failure.to_string())).ok();
     say("running the tests on this machine");
-    tally.add(host(&programs, k8s.as_ref(), filter)?);
+    tally.add(host(&programs, k8s.as_ref(), python.as_deref(), filter)?);
     let no_vm = words.has("--no-vm").then(|| "--no-vm was given".to_string());
     tally.add(matrix(filter, no_vm)?);
     tally.print();
@@ -110,6 +112,7 @@ fn build() -> Result<BTreeMap<PathBuf, String>> {
 fn host(
     programs: &BTreeMap<PathBuf, String>,
     k8s: Option<&k8s::Parts>,
+    python: Option<&Path>,
     filter: Option<&str>,
 ) -> Result<Tally> {
     let log = place::target().join("not-run.log");
@@ -122,6 +125,9 @@ fn host(
     cargo.env("FATHOM_BIN", place::built("fathom")).env("FATHOM_TESTKIT", place::built("testkit"));
     if let Some(parts) = k8s {
         parts.tell(&mut cargo);
+    }
+    if let Some(python) = python {
+        cargo.env(python::VARIABLE, python);
     }
     cargo.stdin(std::process::Stdio::null());
     cargo.stdout(writer.try_clone().context(|| "sharing a pipe".into())?).stderr(writer);

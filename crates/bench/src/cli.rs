@@ -9,7 +9,7 @@ use rustix::process::setpriority_process;
 
 use crate::figure::Report;
 use crate::machine::Machine;
-use crate::{cost, latency, loss, memory, overhead, pipeline, place, pods, startup};
+use crate::{cost, latency, loss, memory, overhead, pipeline, place, pods, startup, store};
 
 /// Measures what the budgets promise; prints `figure NAME VALUE UNIT target OP VALUE met|missed`.
 #[derive(Debug, Parser)]
@@ -42,6 +42,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "loss", about: "every record delivered or counted", run: loss::run },
     Bench { name: "memory", about: "how much the agent itself holds", run: memory::run },
     Bench { name: "pods", about: "what knowing a large cluster costs", run: pods::run },
+    Bench { name: "store", about: "what remembering costs, how fast it answers", run: store::run },
 ];
 
 /// How nice we are to others.

@@ -19,6 +19,7 @@ mod pods;
 mod run;
 mod spread;
 mod startup;
+mod store;
 mod work;
 
 use std::process::ExitCode;

@@ -62,6 +62,25 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// The rows of a capture that is made on the spot, as the bus has them.
+pub(crate) fn batches(arguments: &Arguments) -> Result<Vec<Arc<schema::Batch>>> {
+    let scratch = Scratch::new("bench-capture")?;
+    let path = scratch.path().join("capture");
+    run::to_end(&mut capture(&path, arguments)?)?;
+    let replay = Replay::read(&path)?;
+    let ledger = Ledger::new();
+    let bus = Arc::new(Bus::new(&ledger));
+    let identity = Arc::new(Identity::new(Limits::default()));
+    let capacity = Capacity { rows: usize::MAX >> 1, batches: usize::MAX >> 1 };
+    let subscription = bus.subscribe("bench", capacity, Policy::Block, None);
+    let mut stream = replay.stream(&identity, &bus, &ledger);
+    for batch in &replay.batches {
+        stream.take_all(batch);
+        stream.flush();
+    }
+    Ok(std::iter::from_fn(|| subscription.try_recv().ok()).collect())
+}
+
 /// What a node does, in many processes: mostly opens, and some of all else.
 fn capture(path: &std::path::Path, arguments: &Arguments) -> Result<Command> {
     let mut command = Command::new(place::fathom()?);

@@ -37,7 +37,7 @@ pub(crate) const COMMAND: Command = Command {
     run: |words| {
         words.nothing_more()?;
         let (vm, bench, k8s) = (words.has("--vm"), words.has("--bench"), words.has("--k8s"));
-        let missing = ensure(Scope { vm, bench, k8s })?;
+        let missing = ensure(Scope { vm, bench, k8s, ..Scope::default() })?;
         if missing == 0 {
             say("nothing is missing");
         }
@@ -54,6 +54,7 @@ pub(crate) struct Scope {
     pub(crate) vm: bool,
     pub(crate) bench: bool,
     pub(crate) k8s: bool,
+    pub(crate) python: bool,
 }
 
 /// Makes sure that nothing is missing; hands back how many things were.

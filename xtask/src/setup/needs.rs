@@ -23,7 +23,8 @@ pub(crate) fn of(scope: Scope) -> impl Iterator<Item = &'static Need> {
     let vm = VM.iter().filter(move |_| scope.vm);
     let bench = BENCH.iter().filter(move |_| scope.bench);
     let k8s = K8S.iter().filter(move |_| scope.k8s);
-    BUILD.iter().chain(vm).chain(bench).chain(k8s)
+    let python = PYTHON.iter().filter(move |_| scope.python);
+    BUILD.iter().chain(vm).chain(bench).chain(k8s).chain(python)
 }
 
 const BUILD: &[Need] = &[
@@ -140,6 +141,16 @@ const ARCHIVE_KEYS: Need = Need {
     present: || Path::new(crate::debian::KEYS).is_file(),
 };
 
+const PYTHON: &[Need] = &[Need {
+    what: "Python with venv",
+    why: "tools that read what Fathom stores",
+    packages: &["python3-venv"],
+    present: || {
+        let mut python = Command::new("python3");
+        run::output(python.args(["-c", "import venv, ensurepip"])).is_ok()
+    },
+}];
+
 const BENCH: &[Need] = &[
     Need {
         what: "bpftrace",
@@ -197,7 +208,7 @@ mod tests {
     #[test]
     fn bench_tools_are_asked_for_only_by_benches() {
         let names = |scope| of(scope).map(|need| need.what).collect::<Vec<_>>();
-        let all = Scope { vm: true, bench: true, k8s: true };
+        let all = Scope { vm: true, bench: true, k8s: true, python: true };
         assert!(!names(Scope::default()).contains(&"bpftrace"));
         assert!(!names(Scope::default()).contains(&"qemu-system-x86_64"));
         assert!(!names(Scope::default()).contains(&"dpkg-source"));
