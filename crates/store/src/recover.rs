@@ -19,7 +19,7 @@ use crate::listing::{self, Listing, table_of};
 use crate::merge::Merging;
 use crate::record::{Record, read_chain};
 use crate::store::{Clock, Moment, Options, STAGE, Store, Word};
-use crate::write::{conform, part_of, rename};
+use crate::write::{conform, part_of, rename, still_a_part};
 use crate::{Catalogue, Contents, Rows, Segment};
 
 /// Why a store could not be opened.
@@ -37,7 +37,10 @@ pub enum OpenError {
         who: String,
     },
     /// The system does not let us.
-    #[error("the store in {folder} cannot be opened: {source}")]
+    #[error(
+        "the store in {folder} cannot be opened: {source} (`store.directory` names another folder, \
+         or `off`)"
+    )]
     Io {
         /// The folder.
         folder: String,
@@ -105,13 +108,11 @@ impl Catalogue {
         }
         for (path, written) in record.live.iter().filter(|(path, _)| !there.contains(*path)) {
             // A crash came before its name did.
-            let (name, part) = (folder.join(path), part_of(&folder.join(path)));
-            let bytes = fs::metadata(&part).map(|it| it.len());
-            let segment = bytes.ok().and_then(|it| Segment::called(&name, &part, it));
+            let segment = still_a_part(folder, written);
             match segment {
                 Some(segment) => {
                     let rows = contents.tables.entry(table_of(path).to_string()).or_default();
-                    Arc::make_mut(rows).segments.push(Arc::new(segment));
+                    Arc::make_mut(rows).segments.push(segment);
                 }
                 None => words.push(Word::Warn(format!(
                     "{path} is gone: {} rows are missing (`fathom verify` says more)",

@@ -317,7 +317,13 @@ impl Store {
         for written in &files {
             match write::rename(&self.options.folder, written) {
                 Ok(segment) => self.add_segment(table, segment),
-                Err(error) => renamed = Err(error),
+                Err(error) => {
+                    // Its rows are on disk all the same, and are read from where they are.
+                    if let Some(segment) = write::still_a_part(&self.options.folder, written) {
+                        self.add_segment(table, segment);
+                    }
+                    renamed = Err(error);
+                }
             }
         }
         self.show(table);

@@ -104,6 +104,13 @@ pub(crate) fn rename(folder: &Path, written: &Written) -> io::Result<Arc<Segment
     segment.ok_or_else(|| io::Error::other(format!("{} is no segment's name", path.display())))
 }
 
+/// The segment of a part that has not got its name.
+pub(crate) fn still_a_part(folder: &Path, written: &Written) -> Option<Arc<Segment>> {
+    let name = folder.join(&written.path);
+    let part = part_of(&name);
+    part.exists().then(|| Segment::called(&name, &part, written.bytes).map(Arc::new)).flatten()
+}
+
 /// What a segment is called while it is written.
 pub(crate) fn part_of(path: &Path) -> std::path::PathBuf {
     path.with_extension(PART)
