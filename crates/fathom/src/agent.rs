@@ -21,6 +21,7 @@ use anyhow::{Context, Result};
 use kernel::{State, StatsGuard};
 use schema::Table;
 use scope::Scope;
+use store::OpenError;
 use telemetry::{Side, Usage};
 
 use self::doors::Doors;
@@ -90,7 +91,14 @@ impl Agent {
         let sinks = config.outputs.iter().map(Sink::open).collect::<Result<Vec<_>>>()?;
         let plan = plan(&config);
         let node = Node::here().called(plan.node.as_deref());
-        let store = Memory::open(&config.store, &node, &plan.ledger)?;
+        let store = match Memory::open(&config.store, &node, &plan.ledger) {
+            // A disk that is full or broken takes the memory, not the sight.
+            Err(error) if matches!(error.downcast_ref(), Some(OpenError::Io { .. })) => {
+                log.error(format_args!("{error:#}; nothing is remembered until the next start"));
+                None
+            }
+            store => store?,
+        };
         let statistics = statistics(&config, &log);
         let mut session = Session::start(&plan, None)?;
         let Session { bus, ledger, node, .. } = &session;

@@ -68,6 +68,24 @@ fn rows_come_back_by_sql_and_an_answer_says_how_complete_it_is() {
 }
 
 #[test]
+fn a_store_that_cannot_be_opened_costs_the_memory_and_not_the_sight() {
+    if !can_trace("a_store_that_cannot_be_opened_costs_the_memory_and_not_the_sight") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let directory = directory.path();
+    std::fs::write(directory.join("store"), "no folder").expect("a file in its place");
+    let mut workload = Workload::start(&directory.join("work"));
+    let file = directory.join("rows.jsonl");
+    let agent = Agent::start(directory, &config(&workload, &file));
+    agent.logged("cannot be opened");
+    workload.make(0, 20);
+    wait("all rows in the file", || (opens(&rows(&file)).len() == 20).then_some(()));
+    let asked = fathom(&["query", "--server", &address(&agent), "SELECT 1"]);
+    assert!(!asked.status.success() && said(&asked).contains("store"), "{}", said(&asked));
+}
+
+#[test]
 fn a_replayed_capture_answers_as_its_rows_do() {
     if !can_trace("a_replayed_capture_answers_as_its_rows_do") {
         return;
