@@ -197,7 +197,18 @@ fn the_daemonsets_agent_tells_rows() {
     kill_process(pid, Signal::TERM).expect("our own child");
     let status = agent.wait().expect("our own child");
     let said = said();
-    assert!(status.success() && said.contains(" 0 lost;"), "{said}");
-    // It asks for nothing that it does not have.
-    assert!(!said.contains(r#""level":"warn""#) && !said.contains(r#""level":"error""#), "{said}");
+    assert!(status.success(), "{said}");
+    // Where `doctor` says that the kernel may skip programs, those are counted. Nothing else is
+    // lost, and nothing is asked for that the agent does not have.
+    let report = doctor(&place, all());
+    let hooks = report["capabilities"].as_array().expect("a list");
+    let skips =
+        hooks.iter().any(|hook| hook["cost"].as_str().is_some_and(|it| it.contains("recursion")));
+    let known = |line: &str| skips && line.contains("program in kernel: recursion");
+    let complaint =
+        |line: &&str| line.contains(r#""level":"warn""#) || line.contains(r#""level":"error""#);
+    let complaints: Vec<&str> =
+        said.lines().filter(complaint).filter(|line| !known(line)).collect();
+    assert!(complaints.is_empty(), "{said}");
+    assert!(said.contains(" 0 lost;") || said.lines().any(known), "{said}");
 }
