@@ -1,0 +1,3 @@
+//! Rule files as users write them.
+
+mod stock;
