@@ -102,7 +102,7 @@ impl Diagnostic {
         }
         text += &format!("{}\n  --> {}\n", self.message, self.place);
         let source = sources.iter().find(|source| *source.name == *self.place.file);
-        let line = source.and_then(|it| it.text.lines().nth(self.place.line.saturating_sub(1)));
+        let line = source.and_then(|it| line(&it.text, self.place.line));
         if let Some(line) = line {
             let number = self.place.line.to_string();
             let edge = " ".repeat(number.len());
@@ -116,10 +116,19 @@ impl Diagnostic {
     }
 }
 
+/// A line of a text, from 1; lines end as YAML's do.
+fn line(text: &str, number: usize) -> Option<&str> {
+    let mut rest = text;
+    for _ in 1..number {
+        let end = rest.find(['\n', '\r'])?;
+        rest = rest[end..].strip_prefix("\r\n").unwrap_or(&rest[end + 1..]);
+    }
+    rest.split(['\n', '\r']).next().filter(|line| !(line.is_empty() && rest.is_empty()))
+}
+
 /// The part of a line around a column (from 0), and the blanks that lead to it.
 fn window(line: &str, column: usize) -> (String, String) {
     const WIDTH: usize = 120;
-    let line = line.trim_end_matches('\r');
     let skipped = if column > WIDTH - 20 { column - WIDTH / 2 } else { 0 };
     // What a terminal would act on is shown as a blank; tabs stay, so that the mark fits.
     let shown = |letter: char| match letter {
@@ -201,5 +210,7 @@ mod tests {
         assert!(at(2, 90).render(&sources).contains('^'));
         assert!(!at(9, 0).render(&sources).contains('^'));
         assert!(!at(1, 1).render(&[]).contains('^'));
+        assert_eq!([1, 2, 3, 4].map(|it| line("a\rb\r\n\nc", it)), ["a", "b", "", "c"].map(Some));
+        assert_eq!([1, 2, 3].map(|it| line("a\n", it)), [Some("a"), None, None]);
     }
 }

@@ -24,7 +24,10 @@ struct Whole<'a> {
     name: &'a str,
     shared: Arc<str>,
     place: &'a Place,
+    /// The items as they stand in a condition.
     text: String,
+    /// Whether it is a list at all; one that was refused, and told, refuses what uses it.
+    good: bool,
     used: bool,
 }
 
@@ -40,15 +43,17 @@ impl<'a> Lists<'a> {
         }
         let mut lists = Vec::with_capacity(all.len());
         for ((entry, items), used) in all.iter().zip(items).zip(used) {
-            let items = items.unwrap_or_default();
+            let mut items = items.unwrap_or_default();
             let (name, place) = (entry.name.as_str(), &entry.place);
-            if items.len() > MOST_ITEMS {
+            let good = items.len() <= MOST_ITEMS;
+            if !good {
                 let message = format!("the list comes to more than {MOST_ITEMS} items");
                 report.error(code::VALIDATE, place, &format!("list \"{name}\""), message);
-                continue;
+                items.clear();
             }
             let text: Vec<String> = items.into_iter().map(quoted).collect();
-            lists.push(Whole { name, shared: name.into(), place, text: text.join(", "), used });
+            let text = text.join(", ");
+            lists.push(Whole { name, shared: name.into(), place, text, good, used });
         }
         Lists { lists, written: 0 }
     }
@@ -64,6 +69,9 @@ impl<'a> Lists<'a> {
         for list in &mut self.lists {
             let Some(parts) = list.parts(condition.text()) else { continue };
             list.used = true;
+            if !list.good {
+                return None;
+            }
             let length: usize =
                 parts.iter().map(|part| part.until - part.from + list.text.len() + 2).sum();
             self.written += length;

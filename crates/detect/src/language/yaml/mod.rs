@@ -232,6 +232,13 @@ impl<'a> Builder<'a> {
     }
 
     fn broken(&self, line: usize, column: usize, message: String) -> Box<Diagnostic> {
+        // What lacks an end is told at the end of the last line that there is.
+        let text = self.text.trim_end();
+        let last = text.replace("\r\n", "\n").matches(['\n', '\r']).count() + 1;
+        let (line, column) = match line > last {
+            true => (last, text.rsplit(['\n', '\r']).next().unwrap_or("").chars().count() + 1),
+            false => (line, column),
+        };
         Box::new(Diagnostic {
             severity: Severity::Error,
             code: code::YAML_PARSE,
