@@ -1,5 +1,7 @@
 //! Exceptions of rules: what is in them, and the condition that they come to.
 
+use std::collections::HashSet;
+
 use super::diagnostic::{Place, code};
 use super::grammar::takes_list;
 use super::keys::Keys;
@@ -49,12 +51,13 @@ pub(super) fn read(rule: &Keys<'_>, appended: bool, report: &mut Report) -> Opti
         return None;
     };
     let mut exceptions: Vec<Exception> = Vec::new();
+    let mut names = HashSet::new();
     for item in items {
         let mut keys = Keys::of(item, &rule.subject, report)?;
         let name = keys.text("name", report)?;
         keys.subject = format!("{}, exception \"{}\"", rule.subject, name.text());
         keys.check(&KEYS, report);
-        if exceptions.iter().any(|other| other.name == name.text()) {
+        if !names.insert(name.text()) {
             let message = "two exceptions of this rule have this name";
             report.error(code::YAML_VALIDATE, name.home(), &keys.subject, message);
             return None;

@@ -1,5 +1,7 @@
 //! A mapping of a rule file: its keys, and values of the types that are asked for.
 
+use std::collections::HashSet;
+
 use super::diagnostic::{Place, code};
 use super::near::did_you_mean;
 use super::report::Report;
@@ -46,7 +48,8 @@ impl<'a> Keys<'a> {
 
     /// Warns of keys that are not among `known`, and of keys that stand twice.
     pub(super) fn check(&self, known: &[&str], report: &mut Report) {
-        for (at, (key, _)) in self.pairs.iter().enumerate() {
+        let mut before = HashSet::new();
+        for (key, _) in self.pairs {
             let Some(name) = key.scalar().map(Traced::text) else {
                 let message = format!("a key is a text, not {}", key.kind());
                 report.error(code::YAML_VALIDATE, &key.place, &self.subject, message);
@@ -58,8 +61,7 @@ impl<'a> Keys<'a> {
                     .warning(code::UNKNOWN_KEY, &key.place, &self.subject, message)
                     .help(did_you_mean(name, known.iter().copied()));
             }
-            let again = |(other, _): &(Node, Node)| other.scalar().map(Traced::text) == Some(name);
-            if self.pairs[..at].iter().any(again) {
+            if !before.insert(name) {
                 let message = format!("the key `{name}` stands here twice: the first one counts");
                 report.warning(code::DUPLICATE_KEY, &key.place, &self.subject, message);
             }

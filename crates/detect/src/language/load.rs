@@ -40,6 +40,10 @@ pub fn load(sources: &[Source]) -> Loaded {
     let mut diagnostics = report.found;
     let file = |it: &Diagnostic| sources.iter().position(|source| *source.name == *it.place.file);
     diagnostics.sort_by_cached_key(|it| (file(it), it.place.line, it.place.column));
+    // What stands in a macro is found by every rule that uses it.
+    diagnostics.dedup_by(|it, other| {
+        it.place == other.place && it.code == other.code && it.message == other.message
+    });
     Loaded { ruleset: Ruleset { rules }, diagnostics }
 }
 

@@ -1,5 +1,6 @@
 //! Lists, which are put into conditions as text, before these are read.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::collection::{List, Named};
@@ -13,9 +14,15 @@ const MOST_ITEMS: usize = 100_000;
 const LONGEST: usize = 4 << 20;
 const LONGEST_TOGETHER: usize = 64 << 20;
 
+/// What stands around a name.
+const DELIMITERS: [u8; 8] = *b" \t\n\r(),=";
+const BLANKS: [u8; 4] = *b" \t\n\r";
+
 /// All lists.
 pub(super) struct Lists<'a> {
+    /// In the order in which they are put in.
     lists: Vec<Whole<'a>>,
+    places: HashMap<&'a str, usize>,
     written: usize,
 }
 
@@ -55,7 +62,8 @@ impl<'a> Lists<'a> {
             let text = text.join(", ");
             lists.push(Whole { name, shared: name.into(), place, text, good, used });
         }
-        Lists { lists, written: 0 }
+        let places = lists.iter().enumerate().map(|(at, list)| (list.name, at)).collect();
+        Lists { lists, places, written: 0 }
     }
 
     /// The text with the items of every list where its name stands.
@@ -66,7 +74,12 @@ impl<'a> Lists<'a> {
         report: &mut Report,
     ) -> Option<Traced> {
         let mut condition = condition.clone();
-        for list in &mut self.lists {
+        let mut named: BTreeSet<usize> = self.named(condition.text()).collect();
+        while let Some(at) = named.pop_first() {
+            // An item that is the name of a list is one only for those that come later.
+            let more: Vec<usize> = self.named(&self.lists[at].text).filter(|&it| it > at).collect();
+            named.extend(more);
+            let list = &mut self.lists[at];
             let Some(parts) = list.parts(condition.text()) else { continue };
             list.used = true;
             if !list.good {
@@ -83,6 +96,12 @@ impl<'a> Lists<'a> {
             condition = list.join(&condition, &parts);
         }
         Some(condition)
+    }
+
+    /// The lists whose names stand in a text.
+    fn named(&self, text: &str) -> impl Iterator<Item = usize> {
+        text.split(|it: char| u8::try_from(it).is_ok_and(|it| DELIMITERS.contains(&it)))
+            .filter_map(|word| self.places.get(word).copied())
     }
 
     pub(super) fn warn_of_unused(&self, report: &mut Report) {
@@ -104,7 +123,6 @@ struct Part {
 impl Whole<'_> {
     /// The condition around every place where the list is named; None where it is not.
     fn parts(&self, text: &str) -> Option<Vec<Part>> {
-        const BLANKS: [u8; 4] = *b" \t\n\r";
         let bytes = text.as_bytes();
         let delimits =
             |at: Option<&u8>| at.is_none_or(|byte| BLANKS.contains(byte) || b"(),=".contains(byte));

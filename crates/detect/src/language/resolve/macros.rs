@@ -28,12 +28,12 @@ enum State {
     Read(Expression),
     /// Its macros are being resolved.
     Busy,
-    Resolved(Sized),
+    Resolved(Weighed),
 }
 
 /// A condition, how deep it nests and how much it holds.
 #[derive(Clone)]
-struct Sized {
+struct Weighed {
     condition: Condition,
     depth: usize,
     weight: usize,
@@ -77,7 +77,7 @@ impl<'a> Macros<'a> {
         report: &mut Report,
     ) -> Option<Condition> {
         let scope = Scope { subject, seen: usize::MAX, depth: 0 };
-        self.expression(expression, &scope, report).map(|sized| sized.condition)
+        self.expression(expression, &scope, report).map(|weighed| weighed.condition)
     }
 
     pub(super) fn warn_of_unused(&self, report: &mut Report) {
@@ -106,7 +106,7 @@ impl<'a> Macros<'a> {
         expression: &Expression,
         scope: &Scope<'_>,
         report: &mut Report,
-    ) -> Option<Sized> {
+    ) -> Option<Weighed> {
         if scope.depth > DEEPEST {
             let message = format!("the condition nests more than {DEEPEST} deep with its macros");
             let place = place(expression);
@@ -121,17 +121,17 @@ impl<'a> Macros<'a> {
                     _ => 0,
                 };
                 let condition = Condition::Check(check.clone());
-                self.weighed(
-                    Sized { condition, depth: 1, weight: 1 + values },
+                self.weigh(
+                    Weighed { condition, depth: 1, weight: 1 + values },
                     &check.place,
                     scope,
                     report,
                 )
             }
             Expression::Not(part) => {
-                let Sized { condition, depth, weight } = self.expression(part, &inner, report)?;
+                let Weighed { condition, depth, weight } = self.expression(part, &inner, report)?;
                 let condition = Condition::Not(Box::new(condition));
-                Some(Sized { condition, depth: depth + 1, weight })
+                Some(Weighed { condition, depth: depth + 1, weight })
             }
             Expression::And(parts) => self.parts(parts, Condition::And, &inner, report),
             Expression::Or(parts) => self.parts(parts, Condition::Or, &inner, report),
@@ -145,23 +145,23 @@ impl<'a> Macros<'a> {
         whole: fn(Vec<Condition>) -> Condition,
         scope: &Scope<'_>,
         report: &mut Report,
-    ) -> Option<Sized> {
+    ) -> Option<Weighed> {
         let (mut conditions, mut depth, mut weight) = (Vec::with_capacity(parts.len()), 0, 0);
         let mut good = true;
         for part in parts {
             // The other parts are read, too, for what is wrong with them.
-            let Some(sized) = self.expression(part, scope, report) else {
+            let Some(weighed) = self.expression(part, scope, report) else {
                 good = false;
                 continue;
             };
-            depth = sized.depth.max(depth);
-            weight += sized.weight;
-            conditions.push(sized.condition);
+            depth = weighed.depth.max(depth);
+            weight += weighed.weight;
+            conditions.push(weighed.condition);
             if weight > MOST {
                 return self.too_much(place(part), scope, report);
             }
         }
-        good.then(|| Sized { condition: whole(conditions), depth: depth + 1, weight })
+        good.then(|| Weighed { condition: whole(conditions), depth: depth + 1, weight })
     }
 
     /// What a macro stands for.
@@ -171,7 +171,7 @@ impl<'a> Macros<'a> {
         origin: &Origin,
         scope: &Scope<'_>,
         report: &mut Report,
-    ) -> Option<Sized> {
+    ) -> Option<Weighed> {
         let named = self.named;
         let found = named.find(name);
         let seen = found.filter(|&at| named.all()[at].first < scope.seen);
@@ -202,30 +202,30 @@ impl<'a> Macros<'a> {
             return refuse(format!("the macro `{name}` refers to itself"), String::new(), report);
         }
         self.settle(at, scope.depth, report);
-        let State::Resolved(sized) = &self.states[at] else { return None };
-        if scope.depth + sized.depth > DEEPEST {
+        let State::Resolved(weighed) = &self.states[at] else { return None };
+        if scope.depth + weighed.depth > DEEPEST {
             let message = format!("the condition nests more than {DEEPEST} deep with its macros");
             return refuse(message, String::new(), report);
         }
-        let sized = Sized::clone(sized);
-        self.weighed(sized, &origin.place, scope, report)
+        let weighed = Weighed::clone(weighed);
+        self.weigh(weighed, &origin.place, scope, report)
     }
 
-    fn weighed(
+    fn weigh(
         &mut self,
-        sized: Sized,
+        weighed: Weighed,
         place: &Place,
         scope: &Scope<'_>,
         report: &mut Report,
-    ) -> Option<Sized> {
-        self.together += sized.weight;
-        match sized.weight > MOST || self.together > MOST_TOGETHER {
+    ) -> Option<Weighed> {
+        self.together += weighed.weight;
+        match weighed.weight > MOST || self.together > MOST_TOGETHER {
             true => self.too_much(place, scope, report),
-            false => Some(sized),
+            false => Some(weighed),
         }
     }
 
-    fn too_much(&self, place: &Place, scope: &Scope<'_>, report: &mut Report) -> Option<Sized> {
+    fn too_much(&self, place: &Place, scope: &Scope<'_>, report: &mut Report) -> Option<Weighed> {
         let message = format!("the condition comes to more than {MOST} comparisons and values");
         report.error(code::COMPILE_CONDITION, place, scope.subject, message);
         None

@@ -95,14 +95,7 @@ fn output(entry: &Entry<RawRule>, subject: &str, report: &mut Report) -> Text {
 fn warn_of_old_fields(condition: &Condition, subject: &str, report: &mut Report) {
     condition.checks(&mut |check| {
         let name = check.field.name.as_str();
-        // A macro that many rules use is told once.
-        let told = |report: &Report| {
-            let same = |it: &super::Diagnostic| {
-                it.code == code::DEPRECATED_ITEM && it.place == check.field.place
-            };
-            report.found.iter().any(same)
-        };
-        if OLD_FIELDS.contains(&name) && !told(report) {
+        if OLD_FIELDS.contains(&name) {
             let message =
                 format!("the field `{name}` is old: there are no events of a call's start");
             let place = &check.field.place;

@@ -4,7 +4,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, options};
 
@@ -186,6 +186,8 @@ impl<'a> Builder<'a> {
         }
         let (merges, mut own): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| is_merge(key));
+        let name = |key: &Node| key.scalar().map(|text| text.text().to_owned());
+        let mut names: HashSet<_> = own.iter().map(|(key, _)| name(key)).collect();
         for (key, value) in merges {
             let sources = match value.content {
                 Content::List(nodes) => nodes,
@@ -197,8 +199,7 @@ impl<'a> Builder<'a> {
                     return Err(self.broken(key.place.line, key.place.column, message));
                 };
                 for (key, value) in pairs {
-                    let name = key.scalar().map(Traced::text);
-                    if !own.iter().any(|(own, _)| own.scalar().map(Traced::text) == name) {
+                    if names.insert(name(&key)) {
                         self.copied(&value)?;
                         own.push((key, value));
                     }
