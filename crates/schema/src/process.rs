@@ -48,8 +48,8 @@ pub struct ProcessFacts {
     pub comm: Box<str>,
     /// The path of the executable.
     pub exe: Box<[u8]>,
-    /// The argument vector, each string ended by a NUL.
-    pub args: Box<[u8]>,
+    /// The argument vector, each string ended by a NUL; shared with what descends from it.
+    pub args: Arc<[u8]>,
     /// Whether `args` was longer than what was read.
     pub args_truncated: bool,
     /// The working directory at exec.
@@ -146,6 +146,8 @@ pub struct Ancestor {
     pub comm: Box<str>,
     /// Its executable.
     pub exe: Box<[u8]>,
+    /// Its argument vector, each string ended by a NUL.
+    pub args: Arc<[u8]>,
 }
 
 /// What a cgroup's path says of the container in it, and what it is called.
