@@ -12,6 +12,7 @@
 #define FATHOM_HOOK_BPF_H
 
 #include "compat.bpf.h"
+#include "record.h"
 
 extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
@@ -44,6 +45,32 @@ static __always_inline long call_result(__u64 *ctx)
 	if (fathom_told.classic)
 		return ((struct trace_event_raw_sys_exit *)ctx)->ret;
 	return BTF_ARGUMENT(ctx, 1);
+}
+
+#define NR_IO_URING_ENTER 426
+#define PF_IO_WORKER 0x10
+#define THREAD_SIZE 16384
+
+/* The registers with which the current thread entered the kernel. */
+static __always_inline struct pt_regs *entry_registers(void)
+{
+	/* Since 5.15. Before, what the helper gives is where the stack begins. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return (struct pt_regs *)(READ(task_struct, current_task(), stack) + THREAD_SIZE) - 1;
+}
+
+/*
+ * Which call the current thread is in, from a hook inside it. A worker of io_uring is in none: its
+ * registers are those of the thread that made it.
+ */
+static __always_inline __u16 current_call(void)
+{
+	__u64 number = BPF_CORE_READ(entry_registers(), orig_ax);
+
+	if (READ(task_struct, current_task(), flags) & PF_IO_WORKER || number == NR_IO_URING_ENTER)
+		return CALL_IO_URING;
+	return number < CALL_IO_URING ? number : CALL_UNKNOWN;
 }
 
 /* A program at the end of system calls: SEC("tp_btf/sys_exit") int CALL_END(NAME, PARAMETERS). */

@@ -42,10 +42,14 @@ struct operation {
 	__u32 mode;
 	__u32 uid;
 	__u32 gid;
+	__u64 call;
 	__u64 size;
 };
 
 #include "resolve.bpf.h"
+
+/* For execve(2), which opens its file without a call that opens. */
+#define NR_EXECVE 59
 
 #define ARG1(regs) BPF_CORE_READ(regs, di)
 #define ARG2(regs) BPF_CORE_READ(regs, si)
@@ -66,6 +70,7 @@ static __always_inline void begin(struct scratch_value *s, const struct operatio
 	s->record.uid = op->uid;
 	s->record.gid = op->gid;
 	s->record.extra_length = 0;
+	s->record.call = op->call;
 	__builtin_memset(s->record.path, 0, sizeof(s->record.path));
 }
 
@@ -134,7 +139,8 @@ static __always_inline void open_arguments(struct pt_regs *regs, struct operatio
 {
 	struct open_how how = {};
 
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	op->call = BPF_CORE_READ(regs, orig_ax);
+	switch (op->call) {
 	case 2: /* open */
 		op->path[0] = (void *)ARG1(regs);
 		op->flags = ARG2(regs);
@@ -193,7 +199,8 @@ int CALL_END(file_open, struct pt_regs *regs, long result)
 
 static __always_inline void change_arguments(struct pt_regs *regs, struct operation *op)
 {
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	op->call = BPF_CORE_READ(regs, orig_ax);
+	switch (op->call) {
 	case 87: /* unlink */
 		op->kind = FILE_UNLINK;
 		break;
@@ -273,7 +280,8 @@ int CALL_END(file_change, struct pt_regs *regs, long result)
 
 static __always_inline void pair_arguments(struct pt_regs *regs, struct operation *op)
 {
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	op->call = BPF_CORE_READ(regs, orig_ax);
+	switch (op->call) {
 	case 82: /* rename */
 		op->kind = FILE_RENAME;
 		break;
@@ -350,13 +358,13 @@ int CALL_END(file_pair, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int CALL_END(file_handle, struct pt_regs *regs, long result)
 {
-	struct operation op = { .fd = ARG1(regs) };
+	struct operation op = { .fd = ARG1(regs), .call = BPF_CORE_READ(regs, orig_ax) };
 	struct scratch_value *s = handle_scratch();
 	struct file *file;
 
 	if (!s || !scope_current(&s->record.header))
 		return 0;
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	switch (op.call) {
 	case 91: /* fchmod */
 		op.kind = FILE_CHMOD;
 		op.mode = ARG2(regs);
@@ -383,7 +391,7 @@ int CALL_END(file_handle, struct pt_regs *regs, long result)
 SEC("tp_btf/sched_process_exec")
 int file_exec(__u64 *ctx)
 {
-	struct operation op = { .fd = -1 };
+	struct operation op = { .fd = -1, .call = NR_EXECVE };
 	struct scratch_value *s = exec_scratch();
 	struct path base = {};
 

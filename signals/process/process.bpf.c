@@ -9,6 +9,8 @@
 #define ARGS_BYTES 4096
 #define ARG_BYTES 1024	/* of one argument, where they are read one by one */
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define NR_EXECVE 59
+#define NR_EXECVEAT 322
 
 SCRATCH_TYPE(process_exec_record);
 SCRATCH(exec_scratch)
@@ -51,6 +53,19 @@ static __always_inline struct upid *innermost(struct task_struct *task)
 static __always_inline __u32 own_pid(struct task_struct *task)
 {
 	return READ(upid, innermost(task), nr);
+}
+
+/* The process group's id in the namespace that the task lives in; 0 if it has none there. */
+static __always_inline __u32 own_group(struct task_struct *task, struct pid *group)
+{
+	struct pid *pid = READ(task_struct, task, thread_pid);
+	__u32 level = READ(pid, pid, level);
+	struct upid *there = (void *)group + bpf_core_field_offset(struct pid, numbers) +
+			     level * bpf_core_type_size(struct upid);
+
+	if (READ(pid, group, level) < level)
+		return 0;
+	return READ(upid, there, ns) == READ(upid, innermost(task), ns) ? READ(upid, there, nr) : 0;
 }
 
 static __always_inline __u32 tty_of(struct signal_struct *signal)
@@ -114,11 +129,14 @@ static __always_inline void describe(struct task_struct *task, struct process_fa
 {
 	struct task_struct *parent = READ(task_struct, task, real_parent);
 	struct signal_struct *signal = READ(task_struct, task, signal);
+	struct pid *group = READ(signal_struct, signal, pids[PIDTYPE_PGID]);
 
 	facts->parent_tgid = READ(task_struct, parent, tgid);
 	facts->parent_start = process_start(parent);
 	facts->vpid = own_pid(READ(task_struct, task, group_leader));
 	facts->session = READ(pid, READ(signal_struct, signal, pids[PIDTYPE_SID]), numbers[0].nr);
+	facts->pgid = READ(pid, group, numbers[0].nr);
+	facts->vpgid = own_group(task, group);
 	facts->tty = tty_of(signal);
 	credentials(task, facts);
 	namespaces(task, facts);
@@ -139,6 +157,36 @@ static __always_inline bool upper_layer(struct inode *inode, struct super_block 
 	return upper;
 }
 
+/*
+ * When the inode was changed and written. The seconds and nanoseconds stand alone since 6.11; before
+ * they were a pair, renamed in 6.6 (ctime) and 6.7 (mtime). The highest bit of ctime's nanoseconds is
+ * a mark of the kernel's own since 6.13.
+ */
+struct inode___pair {
+	struct timespec64 i_ctime;
+	struct timespec64 i_mtime;
+	struct timespec64 __i_ctime;
+	struct timespec64 __i_mtime;
+} __attribute__((preserve_access_index));
+
+#define NANOSECONDS(seconds, rest) ((seconds) * 1000000000LL + ((rest) & 0x7fffffff))
+#define INODE_TIME(inode, which)                                                     \
+	({                                                                           \
+		struct inode___pair *pair_ = (void *)(inode);                        \
+		__s64 time_ = 0;                                                     \
+                                                                                     \
+		if (bpf_core_field_exists((inode)->which##_sec))                     \
+			time_ = NANOSECONDS(READ(inode, inode, which##_sec),         \
+					    READ(inode, inode, which##_nsec));       \
+		else if (bpf_core_field_exists(pair_->__##which))                    \
+			time_ = NANOSECONDS(BPF_CORE_READ(pair_, __##which.tv_sec),  \
+					    BPF_CORE_READ(pair_, __##which.tv_nsec)); \
+		else if (bpf_core_field_exists(pair_->which))                        \
+			time_ = NANOSECONDS(BPF_CORE_READ(pair_, which.tv_sec),      \
+					    BPF_CORE_READ(pair_, which.tv_nsec));    \
+		time_;                                                               \
+	})
+
 static __always_inline void executable(struct file *file, struct process_exec_record *record)
 {
 	struct inode *inode = READ(file, file, f_inode);
@@ -148,6 +196,8 @@ static __always_inline void executable(struct file *file, struct process_exec_re
 	record->facts.exe_device = READ(super_block, filesystem, s_dev);	/* major << 20 | minor */
 	record->facts.exe_mode = READ(inode, inode, i_mode);
 	record->facts.exe_links = READ(inode, inode, i_nlink);
+	record->facts.exe_ctime = INODE_TIME(inode, i_ctime);
+	record->facts.exe_mtime = INODE_TIME(inode, i_mtime);
 	if (upper_layer(inode, filesystem))
 		record->marks |= PROCESS_OVERLAY_UPPER;
 }
@@ -302,6 +352,7 @@ int process_exec(__u64 *ctx)
 	if (!s || !scope_current(&s->record.header))
 		return 0;
 	s->record.marks = s->record.error = 0;
+	s->record.call = NR_EXECVE;	/* execveat(2) looks the same from here */
 	describe(task, &s->record.facts);
 	file = READ(mm_struct, READ(task_struct, task, mm), exe_file);
 	executable(file, &s->record);
@@ -369,11 +420,12 @@ int CALL_END(process_exec_failed, struct pt_regs *regs, long result)
 {
 	struct scratch_value *s = failed_scratch();
 	struct task_struct *task = current_task();
-	bool at_form = BPF_CORE_READ(regs, orig_ax) == 322;
+	bool at_form = BPF_CORE_READ(regs, orig_ax) == NR_EXECVEAT;
 
 	if (result >= 0 || !s || !scope_current(&s->record.header))
 		return 0;
 	s->record.marks = 0;
+	s->record.call = at_form ? NR_EXECVEAT : NR_EXECVE;
 	s->record.error = result;
 	s->record.latency = 0;
 	describe(task, &s->record.facts);

@@ -19,8 +19,8 @@ static __always_inline bool watched_family(__u8 family)
  * The buffer with the head of a call's record and what is known of the socket, whose sock is put
  * into `sk`. Null if the call is not to be told: out of scope, not a socket, of another family.
  */
-static __always_inline struct scratch_value *call_begins(struct sock **sk, int fd, long result,
-							__u16 kind)
+static __always_inline struct scratch_value *call_begins(struct sock **sk, int fd, __u16 number,
+							long result, __u16 kind)
 {
 	struct socket_call_record *call;
 	struct scratch_value *s = call_scratch();
@@ -44,7 +44,8 @@ static __always_inline struct scratch_value *call_begins(struct sock **sk, int f
 	call->result = result;
 	call->fd = fd;
 	call->backlog = 0;
-	call->path_length = call->spare = 0;
+	call->path_length = 0;
+	call->call = number;
 	head_finish(&call->header, kind);
 	return s;
 }
@@ -131,7 +132,7 @@ int CALL_END(socket_bind, struct pt_regs *regs, long result)
 	struct sock *sk;
 	__u32 length;
 
-	s = call_begins(&sk, regs->di, result, SOCKET_BIND);
+	s = call_begins(&sk, regs->di, regs->orig_ax, result, SOCKET_BIND);
 	if (!s)
 		return 0;
 	call = &s->record.call;
@@ -162,7 +163,7 @@ int CALL_END(socket_listen, struct pt_regs *regs, long result)
 	struct sock *sk;
 	__u64 key;
 
-	s = call_begins(&sk, regs->di, result, SOCKET_LISTEN);
+	s = call_begins(&sk, regs->di, regs->orig_ax, result, SOCKET_LISTEN);
 	if (!s)
 		return 0;
 	call = &s->record.call;
@@ -226,7 +227,7 @@ int CALL_END(socket_connect, struct pt_regs *regs, long result)
 	struct sock *sk;
 	__u64 key;
 
-	s = call_begins(&sk, regs->di, result, SOCKET_CONNECT);
+	s = call_begins(&sk, regs->di, regs->orig_ax, result, SOCKET_CONNECT);
 	if (!s)
 		return 0;
 	call = &s->record.call;
@@ -284,8 +285,8 @@ int CALL_END(socket_accept, struct pt_regs *regs, long result)
 
 	if (result == -EAGAIN)
 		return 0;
-	s = call_begins(&sk, result < 0 ? (int)regs->di : (int)result, result,
-			SOCKET_ACCEPT);
+	s = call_begins(&sk, result < 0 ? (int)regs->di : (int)result, regs->orig_ax,
+			result, SOCKET_ACCEPT);
 	if (!s)
 		return 0;
 	call = &s->record.call;

@@ -165,6 +165,7 @@ impl Version {
                 key: process.key,
                 comm: process.facts.comm.clone(),
                 exe: process.facts.exe.clone(),
+                args: process.facts.args.clone(),
             };
             std::iter::once(Arc::new(own))
                 .chain(process.ancestors.iter().cloned())

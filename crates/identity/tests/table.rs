@@ -131,7 +131,7 @@ fn news_of_a_parent_reach_children_that_were_announced_first() {
 #[test]
 fn a_snapshot_does_not_hide_what_the_events_knew() {
     let mut poor = facts(1, "sh");
-    (poor.args, poor.cwd) = (Box::default(), Box::default());
+    (poor.args, poor.cwd) = (Arc::default(), Box::default());
     let events = [forked(200, 2, 1), execed(300, 2, facts(1, "sh"))];
     for late in [true, false] {
         let identity = Identity::new(Limits::default());
@@ -341,7 +341,7 @@ fn workers_share_the_table() {
 /// What one process and its parents go through, in the order of time.
 fn story() -> Vec<Change> {
     let mut poor = facts(2, "vim");
-    (poor.args, poor.parent) = (Box::default(), ProcessKey::default());
+    (poor.args, poor.parent) = (Arc::default(), ProcessKey::default());
     vec![
         seen(100, 1, facts(0, "init")),
         forked(200, 2, 1),

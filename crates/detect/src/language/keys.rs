@@ -123,7 +123,7 @@ impl<'a> Keys<'a> {
         };
         let mut texts = Vec::with_capacity(values.len());
         for value in values {
-            match value.scalar() {
+            match value.scalar().filter(|_| !value.is_null()) {
                 Some(text) => texts.push(text),
                 None => {
                     let message =
@@ -144,7 +144,8 @@ impl<'a> Keys<'a> {
 fn many(node: &Node) -> &'static str {
     match &node.content {
         Content::Map(_) => "mappings",
-        _ => "lists",
+        Content::List(_) => "lists",
+        Content::Scalar { .. } => "nothing",
     }
 }
 

@@ -1,0 +1,507 @@
+//! One event, and what it says of itself: `evt.*`, its arguments, `fs.path.*`.
+
+use std::cell::OnceCell;
+
+use schema::plain::words;
+use schema::{Batch, Process, Value};
+
+use super::{Chosen, Descriptor, Id, View, lexical};
+use crate::columns::{Columns, Role};
+use crate::names::Names;
+use crate::novelty::Novelty;
+use crate::state::State;
+use crate::value::Seen;
+
+/// One row, as rules read it.
+pub(crate) struct Event<'a> {
+    pub(crate) batch: &'a Batch,
+    pub(crate) row: usize,
+    pub(crate) columns: &'a Columns,
+    /// Falco's name for it.
+    pub(crate) name: &'static str,
+    /// Which of the names of things is believed.
+    pub(crate) view: View,
+    pub(crate) around: Surroundings<'a>,
+    pub(super) descriptor: OnceCell<Option<Descriptor<'a>>>,
+}
+
+/// What an event's fields need beside the row.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) names: &'a dyn Names,
+    pub(crate) novelty: &'a Novelty,
+    pub(crate) number: u64,
+}
+
+/// How an argument is shown.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// As its kind is shown everywhere.
+    Plain,
+    /// A path as the process gave it.
+    Path,
+    /// Permissions by their names: `S_ISUID|S_IRUSR`.
+    Permissions,
+    /// A user, by name.
+    User,
+    /// The two ends of a socket.
+    Tuple,
+    /// What is odd about an executable.
+    ImageFlags,
+    /// `AF_…`
+    Domain,
+}
+
+/// The arguments of events by the table, in Falco's order.
+const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
+    (
+        "process_exec",
+        &[
+            ("res", Role::Error, Shape::Plain),
+            ("exe", Role::Path, Shape::Path),
+            ("args", Role::Args, Shape::Plain),
+            ("cwd", Role::Cwd, Shape::Path),
+            ("filename", Role::Path, Shape::Path),
+            ("flags", Role::ImageFlags, Shape::ImageFlags),
+            ("cap_inheritable", Role::CapInheritable, Shape::Plain),
+            ("cap_permitted", Role::CapPermitted, Shape::Plain),
+            ("cap_effective", Role::CapEffective, Shape::Plain),
+            ("exe_ino", Role::Inode, Shape::Plain),
+            ("uid", Role::Euid, Shape::User),
+            ("trusted_exepath", Role::Resolved, Shape::Path),
+        ],
+    ),
+    ("process_fork", &[("ptid", Role::Parent, Shape::Plain), ("vpid", Role::Vpid, Shape::Plain)]),
+    (
+        "process_exit",
+        &[("status", Role::ExitCode, Shape::Plain), ("sig", Role::Signal, Shape::Plain)],
+    ),
+    (
+        "file_open",
+        &[
+            ("fd", Role::Fd, Shape::Plain),
+            ("name", Role::Path, Shape::Path),
+            ("flags", Role::Flags, Shape::Plain),
+            ("mode", Role::Mode, Shape::Plain),
+            ("dev", Role::Device, Shape::Plain),
+            ("ino", Role::Inode, Shape::Plain),
+        ],
+    ),
+    (
+        "file_rename",
+        &[
+            ("oldpath", Role::Path, Shape::Path),
+            ("newpath", Role::NewPath, Shape::Path),
+            ("flags", Role::Flags, Shape::Plain),
+        ],
+    ),
+    ("file_unlink", &[("path", Role::Path, Shape::Path), ("name", Role::Path, Shape::Path)]),
+    ("file_rmdir", &[("path", Role::Path, Shape::Path), ("name", Role::Path, Shape::Path)]),
+    (
+        "file_link",
+        &[
+            ("oldpath", Role::Path, Shape::Path),
+            ("newpath", Role::NewPath, Shape::Path),
+            ("flags", Role::Flags, Shape::Plain),
+        ],
+    ),
+    (
+        "file_symlink",
+        &[("target", Role::Target, Shape::Path), ("linkpath", Role::Path, Shape::Path)],
+    ),
+    (
+        "file_chmod",
+        &[
+            ("fd", Role::Fd, Shape::Plain),
+            ("filename", Role::Path, Shape::Path),
+            ("mode", Role::Mode, Shape::Permissions),
+        ],
+    ),
+    (
+        "file_chown",
+        &[
+            ("fd", Role::Fd, Shape::Plain),
+            ("path", Role::Path, Shape::Path),
+            ("uid", Role::Uid, Shape::Plain),
+            ("gid", Role::Gid, Shape::Plain),
+        ],
+    ),
+    ("file_mkdir", &[("path", Role::Path, Shape::Path), ("mode", Role::Mode, Shape::Plain)]),
+    (
+        "file_mount",
+        &[
+            ("dev", Role::Source, Shape::Path),
+            ("dir", Role::Path, Shape::Path),
+            ("type", Role::FileSystem, Shape::Plain),
+            ("flags", Role::Flags, Shape::Plain),
+        ],
+    ),
+    ("file_umount", &[("name", Role::Path, Shape::Path), ("flags", Role::Flags, Shape::Plain)]),
+    ("file_truncate", &[("path", Role::Path, Shape::Path), ("len", Role::Size, Shape::Plain)]),
+    (
+        "socket_create",
+        &[
+            ("fd", Role::Fd, Shape::Plain),
+            ("domain", Role::Domain, Shape::Domain),
+            ("type", Role::SocketType, Shape::Plain),
+            ("proto", Role::Protocol, Shape::Plain),
+        ],
+    ),
+    ("socket_bind", &[("fd", Role::Fd, Shape::Plain), ("addr", Role::LocalIp, Shape::Tuple)]),
+    ("socket_listen", &[("fd", Role::Fd, Shape::Plain), ("backlog", Role::Backlog, Shape::Plain)]),
+    (
+        "socket_connect",
+        &[
+            ("res", Role::Error, Shape::Plain),
+            ("tuple", Role::PeerIp, Shape::Tuple),
+            ("fd", Role::Fd, Shape::Plain),
+        ],
+    ),
+    ("socket_accept", &[("fd", Role::Fd, Shape::Plain), ("tuple", Role::PeerIp, Shape::Tuple)]),
+    (
+        "socket_datagram",
+        &[("size", Role::BytesMoved, Shape::Plain), ("tuple", Role::PeerIp, Shape::Tuple)],
+    ),
+    (
+        "fd_dup",
+        &[
+            ("res", Role::Fd, Shape::Plain),
+            ("oldfd", Role::OldFd, Shape::Plain),
+            ("newfd", Role::Fd, Shape::Plain),
+        ],
+    ),
+    (
+        "process_ptrace",
+        &[("request", Role::Request, Shape::Plain), ("pid", Role::TargetPid, Shape::Plain)],
+    ),
+    (
+        "process_memory",
+        &[("pid", Role::TargetPid, Shape::Plain), ("size", Role::BytesMoved, Shape::Plain)],
+    ),
+    (
+        "module_load",
+        &[
+            ("fd", Role::Resolved, Shape::Path),
+            ("name", Role::Name, Shape::Plain),
+            ("uargs", Role::Args, Shape::Plain),
+            ("flags", Role::Flags, Shape::Plain),
+        ],
+    ),
+    (
+        "namespace_change",
+        &[
+            ("fd", Role::Fd, Shape::Plain),
+            ("flags", Role::Flags, Shape::Plain),
+            ("nstype", Role::Flags, Shape::Plain),
+        ],
+    ),
+    (
+        "credential_change",
+        &[
+            ("uid", Role::Uid, Shape::User),
+            ("gid", Role::Gid, Shape::Plain),
+            ("ruid", Role::Uid, Shape::User),
+            ("euid", Role::Euid, Shape::User),
+            ("suid", Role::Suid, Shape::User),
+            ("egid", Role::Egid, Shape::Plain),
+            ("sgid", Role::Sgid, Shape::Plain),
+        ],
+    ),
+    (
+        "capability_change",
+        &[
+            ("cap_inheritable", Role::CapInheritable, Shape::Plain),
+            ("cap_permitted", Role::CapPermitted, Shape::Plain),
+            ("cap_effective", Role::CapEffective, Shape::Plain),
+        ],
+    ),
+    ("process_prctl", &[("option", Role::Option, Shape::Plain)]),
+    ("process_chdir", &[("path", Role::Path, Shape::Path), ("fd", Role::Fd, Shape::Plain)]),
+    (
+        "memfd_create",
+        &[
+            ("fd", Role::Fd, Shape::Plain),
+            ("name", Role::Name, Shape::Plain),
+            ("flags", Role::Flags, Shape::Plain),
+        ],
+    ),
+    (
+        "uring_setup",
+        &[("entries", Role::Entries, Shape::Plain), ("flags", Role::Flags, Shape::Plain)],
+    ),
+    (
+        "bpf_command",
+        &[
+            ("cmd", Role::Command, Shape::Plain),
+            ("fd", Role::Fd, Shape::Plain),
+            ("program_type", Role::ProgramType, Shape::Plain),
+            ("program_name", Role::ProgramName, Shape::Plain),
+        ],
+    ),
+    (
+        "process_kill",
+        &[("pid", Role::TargetPid, Shape::Plain), ("sig", Role::Signal, Shape::Plain)],
+    ),
+];
+
+const PERMISSIONS: schema::FlagNames = &[
+    (0o4000, "S_ISUID"),
+    (0o2000, "S_ISGID"),
+    (0o1000, "S_ISVTX"),
+    (0o400, "S_IRUSR"),
+    (0o200, "S_IWUSR"),
+    (0o100, "S_IXUSR"),
+    (0o040, "S_IRGRP"),
+    (0o020, "S_IWGRP"),
+    (0o010, "S_IXGRP"),
+    (0o004, "S_IROTH"),
+    (0o002, "S_IWOTH"),
+    (0o001, "S_IXOTH"),
+];
+
+const O_RDONLY: u64 = 1 << 32;
+const O_WRONLY: u64 = 1 << 33;
+const O_RDWR: u64 = 1 << 34;
+const O_CREAT: u64 = 0o100;
+
+/// The arguments that an event of `table` has, by name.
+pub(crate) fn argument_names(table: &str) -> impl Iterator<Item = &'static str> {
+    let list = ARGUMENTS.iter().find(|(name, _)| *name == table).map_or(&[][..], |it| it.1);
+    list.iter().map(|(name, ..)| *name)
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn new(
+        batch: &'a Batch,
+        row: usize,
+        columns: &'a Columns,
+        name: &'static str,
+        view: View,
+        around: Surroundings<'a>,
+    ) -> Event<'a> {
+        Event { batch, row, columns, name, view, around, descriptor: OnceCell::new() }
+    }
+
+    pub(crate) fn process(&self) -> &'a Process {
+        &self.batch.process[self.row]
+    }
+
+    #[inline]
+    pub(crate) fn value(&self, role: Role) -> Value<'a> {
+        self.columns.value(self.batch, self.row, role)
+    }
+
+    pub(crate) fn text(&self, role: Role) -> Option<&'a [u8]> {
+        self.value(role).text()
+    }
+
+    pub(crate) fn number(&self, role: Role) -> Option<i64> {
+        self.value(role).number()
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn time(&self) -> i64 {
+        self.batch.origin[self.row].time
+    }
+
+    pub(crate) fn is(&self, table: &str) -> bool {
+        self.columns.table.name == table
+    }
+
+    /// What the call returned: 0 or a descriptor, or a negative errno.
+    pub(crate) fn result(&self) -> i64 {
+        match self.number(Role::Error) {
+            Some(error) => -error,
+            None => self.number(Role::Fd).filter(|_| self.returns_descriptor()).unwrap_or(0),
+        }
+    }
+
+    /// Whether what the call returns is a descriptor, and not just takes one.
+    fn returns_descriptor(&self) -> bool {
+        let name = self.columns.table.name;
+        matches!(
+            name,
+            "file_open"
+                | "fd_dup"
+                | "socket_create"
+                | "socket_accept"
+                | "memfd_create"
+                | "uring_setup"
+                | "bpf_command"
+        )
+    }
+
+    /// `evt.*` and `fs.path.*`.
+    pub(crate) fn own(&self, field: &Chosen) -> Option<Seen<'_>> {
+        let time = self.time();
+        let flags = || self.number(Role::Flags).unwrap_or(0) as u64;
+        let opens = self.is("file_open");
+        Some(match field.id {
+            Id::EvtNum => Seen::number(self.around.number),
+            Id::EvtTime => Seen::owned(clock(time)[11..29].to_string()),
+            Id::EvtTimeS => Seen::owned(clock(time)[11..19].to_string()),
+            Id::EvtTimeIso => Seen::owned(clock(time)),
+            Id::EvtDatetime => Seen::owned(clock(time)[..29].replace('T', " ")),
+            Id::EvtRawtime => Seen::number(time),
+            Id::EvtRawtimeS => Seen::number(time.div_euclid(1_000_000_000)),
+            Id::EvtRawtimeNs => Seen::number(time.rem_euclid(1_000_000_000)),
+            Id::EvtType | Id::SyscallType => Seen::text(self.name),
+            Id::EvtCategory => Seen::text(category(self.columns.table.name)),
+            Id::EvtSource => Seen::text("syscall"),
+            Id::EvtHostname => Seen::text(&*self.batch.node),
+            Id::EvtDir => Seen::text("<"),
+            Id::EvtRes => Seen::owned(match self.number(Role::Error) {
+                None => "SUCCESS".to_string(),
+                Some(error) => {
+                    words::errno(error).map_or_else(|| error.to_string(), str::to_string)
+                }
+            }),
+            Id::EvtRawres => Seen::number(self.result()),
+            Id::EvtFailed => Seen::Bool(self.number(Role::Error).is_some()),
+            Id::EvtArgs | Id::EvtInfo => Seen::owned(self.arguments()),
+            Id::EvtArg => self.argument(&field.key, field.index),
+            Id::EvtRawarg => self.raw_argument(&field.key, field.index),
+            Id::EvtIsOpenRead => Seen::Bool(opens && flags() & (O_RDONLY | O_RDWR) != 0),
+            Id::EvtIsOpenWrite => Seen::Bool(opens && flags() & (O_WRONLY | O_RDWR) != 0),
+            Id::EvtIsOpenCreate => {
+                Seen::Bool(opens && self.value(Role::Created) == Value::Bool(true))
+            }
+            Id::EvtIsOpenExec => {
+                let mode = self.number(Role::Mode).unwrap_or(0);
+                Seen::Bool(opens && flags() & O_CREAT != 0 && mode & 0o111 != 0)
+            }
+            Id::EvtIsIo => Seen::Bool(self.is("socket_datagram")),
+            Id::EvtBytes => Seen::maybe(self.number(Role::BytesMoved), Seen::number),
+            Id::FsPathName => self.path(Role::Path, Role::Dir, Role::Resolved),
+            Id::FsPathNameraw => Seen::maybe(self.text(Role::Path), Seen::text),
+            Id::FsPathSource if self.is("file_symlink") => {
+                Seen::maybe(self.text(Role::Target), Seen::text)
+            }
+            Id::FsPathSource => self.path(Role::Path, Role::Dir, Role::Resolved),
+            Id::FsPathSourceraw => Seen::maybe(self.text(Role::Path), Seen::text),
+            Id::FsPathTarget if self.is("file_symlink") => {
+                self.path(Role::Path, Role::Dir, Role::Resolved)
+            }
+            Id::FsPathTarget => self.path(Role::NewPath, Role::NewDir, Role::NewResolved),
+            Id::FsPathTargetraw => Seen::maybe(self.text(Role::NewPath), Seen::text),
+            _ => return None,
+        })
+    }
+
+    /// A path as the view has it.
+    fn path(&self, given: Role, directory: Role, resolved: Role) -> Seen<'_> {
+        if self.view != View::Given
+            && let Some(resolved) = self.text(resolved)
+        {
+            return Seen::text(resolved);
+        }
+        let Some(given) = self.text(given) else {
+            return Seen::maybe(self.text(resolved), Seen::text);
+        };
+        Seen::maybe(lexical(given, self.text(directory)), Seen::owned)
+    }
+
+    /// All arguments, as `NAME=VALUE`.
+    fn arguments(&self) -> String {
+        let named = argument_names(self.columns.table.name).filter_map(|name| {
+            let value = self.argument(name, None);
+            Some(format!("{name}={}", value.shown()?))
+        });
+        named.collect::<Vec<_>>().join(" ")
+    }
+
+    fn find_argument(&self, key: &str, index: Option<usize>) -> Option<(Role, Shape)> {
+        let table = self.columns.table.name;
+        let list = ARGUMENTS.iter().find(|(name, _)| *name == table)?.1;
+        let found = match index {
+            Some(index) => list.get(index),
+            None => list.iter().find(|(name, ..)| *name == key),
+        };
+        found.map(|&(_, role, shape)| (role, shape))
+    }
+
+    fn argument(&self, key: &str, index: Option<usize>) -> Seen<'_> {
+        let Some((role, shape)) = self.find_argument(key, index) else { return Seen::Nothing };
+        match shape {
+            // What was looked up is the kernel's word in the view that believes the kernel.
+            Shape::Path if self.view != View::Given => self.argument_resolved(role),
+            Shape::Path => Seen::maybe(self.text(role), Seen::text),
+            Shape::Plain if role == Role::Error => match self.result() {
+                result if result < 0 => {
+                    let name = words::errno(-result).unwrap_or("errno");
+                    Seen::owned(format!("{result}({name})"))
+                }
+                result => Seen::owned(result.to_string()),
+            },
+            Shape::Plain | Shape::Domain => {
+                Seen::maybe(self.columns.plain(self.batch, self.row, role), Seen::owned)
+            }
+            Shape::Permissions => Seen::maybe(self.number(role), |mode| {
+                let mut shown = Vec::new();
+                words::flags(PERMISSIONS, mode as u64, |name| shown.push(name));
+                if shown.is_empty() { Seen::text("0") } else { Seen::owned(shown.join("|")) }
+            }),
+            Shape::User => Seen::maybe(self.number(role), |uid| {
+                let name = self.around.names.user(self.process(), uid as u32);
+                name.map_or_else(|| Seen::owned(uid.to_string()), |name| Seen::owned(&*name))
+            }),
+            Shape::Tuple => Seen::maybe(self.descriptor(), |it| Seen::owned(it.name().to_vec())),
+            Shape::ImageFlags => Seen::owned(self.image_flags()),
+        }
+    }
+
+    /// A path argument as the kernel found it; a symlink's text from where it would be followed.
+    fn argument_resolved(&self, role: Role) -> Seen<'_> {
+        let resolved = match role {
+            Role::Path => Role::Resolved,
+            Role::NewPath => Role::NewResolved,
+            Role::Target => {
+                let link = self.text(Role::Resolved).or_else(|| self.text(Role::Path));
+                let directory = link.and_then(|link| {
+                    let end = link.iter().rposition(|&byte| byte == b'/')?;
+                    Some(&link[..end])
+                });
+                let target = self.text(role).and_then(|target| lexical(target, directory));
+                return Seen::maybe(target, Seen::owned);
+            }
+            other => other,
+        };
+        Seen::maybe(self.text(resolved).or_else(|| self.text(role)), Seen::text)
+    }
+
+    fn raw_argument(&self, key: &str, index: Option<usize>) -> Seen<'_> {
+        let Some((role, _)) = self.find_argument(key, index) else { return Seen::Nothing };
+        match self.value(role) {
+            Value::Text(text) => Seen::text(text),
+            value => Seen::maybe(value.number(), Seen::number),
+        }
+    }
+
+    /// `EXE_WRITABLE|EXE_UPPER_LAYER|EXE_FROM_MEMFD`, or 0.
+    fn image_flags(&self) -> String {
+        let bits = self.number(Role::ImageFlags).unwrap_or(0) as u32;
+        let mode = self.number(Role::Mode).unwrap_or(0);
+        let all = [
+            (super::process::writable(self.process(), mode), "EXE_WRITABLE"),
+            (bits & schema::ImageFlags::OVERLAY_UPPER != 0, "EXE_UPPER_LAYER"),
+            (bits & schema::ImageFlags::MEMFD != 0, "EXE_FROM_MEMFD"),
+        ];
+        let shown: Vec<_> = all.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+        if shown.is_empty() { "0".to_string() } else { shown.join("|") }
+    }
+}
+
+/// `2026-11-22T08:00:00.123456789Z`
+pub(crate) fn clock(time: i64) -> String {
+    schema::plain::rfc3339(time)
+}
+
+fn category(table: &str) -> &'static str {
+    match table.split('_').next().unwrap_or_default() {
+        "file" | "fd" => "file",
+        "socket" => "net",
+        "process" | "credential" | "capability" | "namespace" => "process",
+        _ => "other",
+    }
+}

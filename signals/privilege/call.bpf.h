@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* How each row begins and ends, and a buffer for those that carry paths. */
+#ifndef FATHOM_PRIVILEGE_CALL_BPF_H
+#define FATHOM_PRIVILEGE_CALL_BPF_H
+
+#include "fathom/hook.bpf.h"
+#include "fathom/sock.bpf.h"
+#include "fathom/scope.bpf.h"
+#include "wire.h"
+
+/* All that is read of a call's registers is read here. */
+#define CALL(regs) ((regs)->orig_ax)
+#define ARG1(regs) ((regs)->di)
+#define ARG2(regs) ((regs)->si)
+#define ARG3(regs) ((regs)->dx)
+#define ARG4(regs) ((regs)->r10)
+
+/* A buffer, NAME(), for records of TYPE with strings behind; once for each program. */
+#define BUFFER(NAME, TYPE)                                                  \
+	struct NAME##_value {                                               \
+		struct scratch_walk walk;                                   \
+		struct TYPE record;                                         \
+		__u8 tail[SCRATCH_TAIL];                                    \
+	};                                                                  \
+	struct {                                                            \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                    \
+		__uint(max_entries, 1);                                     \
+		__type(key, __u32);                                         \
+		__type(value, struct NAME##_value);                         \
+	} NAME##_map SEC(".maps");                                          \
+	static __always_inline struct NAME##_value *NAME(void)              \
+	{                                                                   \
+		__u32 zero = 0;                                             \
+                                                                            \
+		return bpf_map_lookup_elem(&NAME##_map, &zero);             \
+	}
+
+/* Whether the call is to be told; what every record says of it. */
+static __always_inline bool call_begins(struct privilege_call_record *call, struct pt_regs *regs,
+					long result)
+{
+	if (!scope_current(&call->header))
+		return false;
+	call->result = result;
+	call->number = CALL(regs);
+	call->spare = 0;
+	return true;
+}
+
+static __always_inline int tell(void *rings, struct privilege_call_record *call, __u32 size,
+				__u16 kind)
+{
+	head_finish(&call->header, kind);
+	submit(rings, &call->header, size);
+	return 0;
+}
+
+/* The same with what stands behind the record in its buffer. */
+static __always_inline int tell_long(void *rings, struct privilege_call_record *call, __u32 size,
+				     volatile struct scratch_walk *walk, __u16 kind)
+{
+	__u32 end = walk->end;
+
+	return end <= SCRATCH_TAIL ? tell(rings, call, size + end, kind) : 0;
+}
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* Descriptors that are not opened by a path: copies, memfds, rings, BPF objects, sockets. */
+#ifndef FATHOM_PRIVILEGE_DESCRIPTOR_BPF_H
+#define FATHOM_PRIVILEGE_DESCRIPTOR_BPF_H
+
+#include "call.bpf.h"
+
+#define F_DUPFD 0
+#define F_DUPFD_CLOEXEC 1030
+#define O_CLOEXEC 02000000
+
+BUFFER(dup_buffer, privilege_dup_record)
+
+/* What is behind a descriptor. */
+static __always_inline void describe(struct dup_buffer_value *s, struct file *file)
+{
+	struct inode *inode = READ(file, file, f_inode);
+	struct sock *sk;
+
+	s->record.inode = READ(inode, inode, i_ino);
+	s->record.filesystem = READ(super_block, READ(inode, inode, i_sb), s_magic);
+	s->record.file_mode = READ(inode, inode, i_mode);
+	if ((s->record.file_mode & S_IFMT) != S_IFSOCK) {
+		s->record.path_length = path_names(s->tail, &s->walk,
+						   READ(file, file, f_path.dentry),
+						   READ(file, file, f_path.mnt));
+		s->record.path_marks = s->walk.marks;
+		return;
+	}
+	sk = READ(socket, READ(file, file, private_data), sk);
+	if (!sk)
+		return;
+	sock_ends(sk, &s->record.ends);
+	s->record.ends.socket = sock_name(sk);
+}
+
+/* dup, dup2, dup3, and fcntl where it does the same: the copy leads to the very file. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_dup, struct pt_regs *regs, long result)
+{
+	unsigned long number = CALL(regs), command = (__u32)ARG2(regs);
+	struct dup_buffer_value *s = dup_buffer();
+	struct file *file;
+
+	if (number == 72 && command != F_DUPFD && command != F_DUPFD_CLOEXEC)
+		return 0;
+	if (!s || !call_begins(&s->record.call, regs, result))
+		return 0;
+	s->walk.end = 0;
+	s->walk.base_dentry = NULL;
+	__builtin_memset(&s->record.ends, 0, sizeof(s->record.ends));
+	s->record.inode = s->record.filesystem = s->record.file_mode = 0;
+	s->record.path_length = s->record.path_marks = 0;
+	s->record.old_fd = ARG1(regs);
+	s->record.flags = 0;
+	if (number == 292)
+		s->record.flags = ARG3(regs);
+	else if (number == 72 && command == F_DUPFD_CLOEXEC)
+		s->record.flags = O_CLOEXEC;
+	file = current_file(result < 0 ? s->record.old_fd : (int)result);
+	if (file)
+		describe(s, file);
+	return tell_long(&fathom_bulk, &s->record.call, sizeof(s->record), &s->walk, PRIVILEGE_DUP);
+}
+
+/* The name is the kernel's own copy; where there is no file, the caller's. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_memfd, struct pt_regs *regs, long result)
+{
+	struct privilege_memfd_record record = {};
+	struct file *file = NULL;
+
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	record.flags = ARG2(regs);
+	if (result >= 0)
+		file = current_file(result);
+	if (file)
+		bpf_probe_read_kernel_str(record.name, sizeof(record.name),
+					  READ(dentry, READ(file, file, f_path.dentry), d_name.name));
+	else
+		read_user_string(record.name, sizeof(record.name), (void *)ARG1(regs));
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_MEMFD);
+}
+
+/* The ring itself says what it became; where there is none, the caller says what was asked for. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_uring, struct pt_regs *regs, long result)
+{
+	struct privilege_uring_record record = {};
+	struct io_uring_params asked = {};
+	struct io_ring_ctx *ring = NULL;
+
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	if (result >= 0)
+		ring = READ(file, current_file(result), private_data);
+	if (ring) {
+		record.entries = READ(io_ring_ctx, ring, sq_entries);
+		record.flags = READ(io_ring_ctx, ring, flags);
+	} else {
+		bpf_probe_read_user(&asked, sizeof(asked), (void *)ARG2(regs));
+		record.entries = ARG1(regs);
+		record.flags = asked.flags;
+	}
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_URING);
+}
+
+#define SOCK_TYPE_MASK 0xf
+
+/* The socket behind a new descriptor says what it is, whatever the caller asked for. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_socket, struct pt_regs *regs, long result)
+{
+	struct privilege_socket_record record = { .fd = -1, .second_fd = -1 };
+	int pair[2] = { -1, -1 };
+	struct sock *sk = NULL;
+
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	record.family = ARG1(regs);
+	record.socket_type = ARG2(regs);
+	record.protocol = ARG3(regs);
+	if (CALL(regs) == 41) {
+		record.fd = result;
+	} else if (!result && !bpf_probe_read_user(pair, sizeof(pair), (void *)ARG4(regs))) {
+		record.fd = pair[0];
+		record.second_fd = pair[1];
+		sk = current_sock(record.second_fd);
+		record.second_socket = sk ? sock_name(sk) : 0;
+	}
+	sk = result < 0 ? NULL : current_sock(record.fd);
+	if (sk) {
+		record.socket = sock_name(sk);
+		record.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+		record.socket_type = (record.socket_type & ~SOCK_TYPE_MASK) | BPF_CORE_READ(sk, sk_type);
+		record.protocol = BPF_CORE_READ(sk, sk_protocol);
+	}
+	return tell(&fathom_bulk, &record.call, sizeof(record), PRIVILEGE_SOCKET);
+}
+
+#endif

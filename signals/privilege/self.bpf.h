@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* What a process changes about itself: namespaces, credentials, capabilities, prctl, places. */
+#ifndef FATHOM_PRIVILEGE_SELF_BPF_H
+#define FATHOM_PRIVILEGE_SELF_BPF_H
+
+#include "target.bpf.h"
+
+#define NSFS_MAGIC 0x6e736673
+#define CLONE_NEW 0x7e020000	/* all kinds of namespaces but time's, which no clone makes */
+
+/* Which namespace a descriptor names. */
+static __always_inline void namespace_of(struct privilege_namespace_record *record)
+{
+	struct file *file = current_file(record->fd);
+	struct inode *inode = READ(file, file, f_inode);
+	const struct proc_ns_operations *kind;
+	struct ns_common *common;
+
+	if (!file)
+		return;
+	if (READ(super_block, READ(inode, inode, i_sb), s_magic) != NSFS_MAGIC) {
+		name_target(&record->target_start, &record->target_tgid,
+			    task_of(pid_of_descriptor(record->fd)));
+		return;
+	}
+	record->inode = READ(inode, inode, i_ino);
+	common = READ(inode, inode, i_private);
+	kind = READ(ns_common, common, ops);
+	bpf_probe_read_kernel_str(record->name, sizeof(record->name),
+				  READ(proc_ns_operations, kind, name));
+}
+
+/* setns, unshare; clone and clone3 where they make a namespace. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_namespace, struct pt_regs *regs, long result)
+{
+	struct privilege_namespace_record record = { .fd = -1, .flags = ARG1(regs) };
+	unsigned long number = CALL(regs);
+	__u64 flags = 0;
+
+	if (number == 435 /* clone3 */) {
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG1(regs));
+		record.flags = flags;
+	}
+	/* A child returns from the call as well, with 0. */
+	if ((number == 435 || number == 56) && (!result || !(record.flags & CLONE_NEW)))
+		return 0;
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	if (number == 308) {
+		record.fd = ARG1(regs);
+		record.flags = ARG2(regs);
+		namespace_of(&record);
+	} else if (number != 272 && result > 0) {
+		name_target(&record.target_start, &record.target_tgid,
+			    task_of(pid_numbered(result)));
+	}
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_NAMESPACE);
+}
+
+/* 6.3 made the two words of a capability set one number; both are 64 bits in place. */
+#define CAPABILITIES(cred, set)                                                \
+	({                                                                      \
+		__u64 bits_ = 0;                                                \
+                                                                                \
+		if (bpf_core_field_exists((cred)->set.val))                     \
+			bits_ = READ(cred, cred, set.val);                      \
+		else                                                            \
+			bpf_probe_read_kernel(&bits_, sizeof(bits_), &(cred)->set); \
+		bits_;                                                          \
+	})
+
+/* What the caller has now: of the kernel's own, whatever was asked for. */
+static __always_inline void credentials(struct privilege_credential_record *record)
+{
+	const struct cred *cred = READ(task_struct, current_task(), cred);
+
+	record->uid = READ(cred, cred, uid.val);
+	record->euid = READ(cred, cred, euid.val);
+	record->gid = READ(cred, cred, gid.val);
+	record->egid = READ(cred, cred, egid.val);
+	record->effective = CAPABILITIES(cred, cap_effective);
+	record->permitted = CAPABILITIES(cred, cap_permitted);
+	record->inheritable = CAPABILITIES(cred, cap_inheritable);
+}
+
+/* setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, setgroups. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_credential, struct pt_regs *regs, long result)
+{
+	struct privilege_credential_record record = {};
+
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	record.asked[0] = ARG1(regs);
+	record.asked[1] = ARG2(regs);
+	record.asked[2] = ARG3(regs);
+	credentials(&record);
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_CREDENTIAL);
+}
+
+/* capset: only one's own can be set, whatever the header's pid. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_capability, struct pt_regs *regs, long result)
+{
+	struct privilege_credential_record record = {};
+	struct __user_cap_header_struct head = {};
+
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	bpf_probe_read_user(&head, sizeof(head), (void *)ARG1(regs));
+	record.target_pid = head.pid;
+	credentials(&record);
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_CAPABILITY);
+}
+
+/* Options of prctl(2) that change what a process may do or seems to be; the rest is not told. */
+static __always_inline bool option_told(unsigned long option, unsigned long value)
+{
+	switch (option) {
+	case 4: /* PR_SET_DUMPABLE */
+	case 8: /* PR_SET_KEEPCAPS */
+	case 15: /* PR_SET_NAME */
+	case 22: /* PR_SET_SECCOMP */
+	case 28: /* PR_SET_SECUREBITS */
+	case 35: /* PR_SET_MM */
+	case 38: /* PR_SET_NO_NEW_PRIVS */
+	case 0x59616d61: /* PR_SET_PTRACER */
+		return true;
+	case 47: /* PR_CAP_AMBIENT; 1 only asks */
+		return value != 1;
+	}
+	return false;
+}
+
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_prctl, struct pt_regs *regs, long result)
+{
+	struct privilege_prctl_record record = {};
+
+	if (!option_told(ARG1(regs), ARG2(regs)) || !call_begins(&record.call, regs, result))
+		return 0;
+	record.option = ARG1(regs);
+	record.value = ARG2(regs);
+	record.second = ARG3(regs);
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_PRCTL);
+}
+
+BUFFER(chdir_buffer, privilege_chdir_record)
+
+/* chdir, fchdir, chroot, pivot_root: where the caller is when they end, by the kernel's word. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_chdir, struct pt_regs *regs, long result)
+{
+	struct fs_struct *fs = READ(task_struct, current_task(), fs);
+	struct chdir_buffer_value *s = chdir_buffer();
+	unsigned long number = CALL(regs);
+	bool root = number == 161 || number == 155;
+
+	if (!s || !call_begins(&s->record.call, regs, result))
+		return 0;
+	s->walk.end = 0;
+	s->walk.base_dentry = NULL;
+	s->record.fd = number == 81 ? (int)ARG1(regs) : -1;
+	s->record.given_length = s->record.second_length = s->record.spare = 0;
+	s->record.resolved_length = s->record.resolved_marks = 0;
+	if (number != 81)
+		s->record.given_length = user_string(s->tail, &s->walk, (void *)ARG1(regs));
+	if (number == 155)
+		s->record.second_length = user_string(s->tail, &s->walk, (void *)ARG2(regs));
+	if (!result) {
+		s->record.resolved_length = path_names(
+			s->tail, &s->walk,
+			root ? READ(fs_struct, fs, root.dentry) : READ(fs_struct, fs, pwd.dentry),
+			root ? READ(fs_struct, fs, root.mnt) : READ(fs_struct, fs, pwd.mnt));
+		s->record.resolved_marks = s->walk.marks;
+	}
+	return tell_long(&fathom_facts, &s->record.call, sizeof(s->record), &s->walk,
+			 PRIVILEGE_CHDIR);
+}
+
+#endif
