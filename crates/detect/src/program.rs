@@ -144,6 +144,11 @@ impl Program {
         self.rules.is_empty()
     }
 
+    /// The host names that rules compare addresses with.
+    pub fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
     /// The tables whose rows some rule may match.
     pub fn tables(&self) -> Vec<&'static Table> {
         let asked = self.tables.iter().filter(|it| it.rules.iter().any(|rules| !rules.is_empty()));
