@@ -62,10 +62,11 @@ pub enum Transformer {
     Basename,
     Len,
     /// The values of several fields, one behind the other, with what is put in between (`concat`
-    /// has nothing there). The field that carries it is the first one.
+    /// has nothing there). The field that carries it is the first one; these are the others.
     Join(String, Vec<Field>),
-    /// The value behind an option of a command line.
-    Getopt(String),
+    /// The options of a command line and their values, as getopt(3) takes them apart by these
+    /// letters; with a letter, only the value behind that option.
+    Getopt(String, Option<char>),
 }
 
 /// How two values are compared.
