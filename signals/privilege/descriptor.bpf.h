@@ -115,6 +115,7 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 	struct privilege_socket_record record = { .fd = -1, .second_fd = -1 };
 	int pair[2] = { -1, -1 };
 	struct sock *sk = NULL;
+	__u32 protocol;
 
 	if (!call_begins(&record.call, regs, result))
 		return 0;
@@ -134,7 +135,9 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 		record.socket = sock_name(sk);
 		record.family = BPF_CORE_READ(sk, __sk_common.skc_family);
 		record.socket_type = (record.socket_type & ~SOCK_TYPE_MASK) | BPF_CORE_READ(sk, sk_type);
-		record.protocol = BPF_CORE_READ(sk, sk_protocol);
+		protocol = BPF_CORE_READ(sk, sk_protocol);
+		/* Some families keep theirs elsewhere. */
+		record.protocol = protocol ? protocol : record.protocol;
 	}
 	return tell(&fathom_bulk, &record.call, sizeof(record), PRIVILEGE_SOCKET);
 }

@@ -1,7 +1,7 @@
 //! Records to rows.
 
 use schema::{Origin, ProcessKey, Sink};
-use wire::{Malformed, Reader, RecordHeader, join_names, path_marks};
+use wire::{Malformed, PATH_UNREACHABLE, Reader, RecordHeader, join_names, path_marks};
 
 use crate::behind::{self, Ends};
 use crate::event::{
@@ -275,6 +275,9 @@ fn dup(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malfor
     } = record;
     let call = Call::read(&call);
     let path = join_names(tail.take(path_length)?, marks);
+    // A pipe has no name at all.
+    let nameless = path_length <= 1 && u32::from(marks) & PATH_UNREACHABLE != 0;
+    let path = path.filter(|_| !nameless);
     let socket = behind::is_socket(file_mode).then(|| Ends::read(&ends));
     let kind = behind::kind(file_mode, filesystem, ends.family, path.as_deref());
     sink.row(
