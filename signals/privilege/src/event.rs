@@ -71,6 +71,17 @@ const URING_FLAGS: FlagNames = &[
     (0x40000, "IORING_SETUP_CQE_MIXED"),
 ];
 
+/// Of perf_event_open; and of userfaultfd, whose one bit below these is moved out of their way.
+const FEATURE_FLAGS: FlagNames = &[
+    (0x1, "PERF_FLAG_FD_NO_GROUP"),
+    (0x2, "PERF_FLAG_FD_OUTPUT"),
+    (0x4, "PERF_FLAG_PID_CGROUP"),
+    (0x8, "PERF_FLAG_FD_CLOEXEC"),
+    (0o4000, "O_NONBLOCK"),
+    (0o2000000, "O_CLOEXEC"),
+    (1 << 32, "UFFD_USER_MODE_ONLY"),
+];
+
 const SOCKET_FLAGS: FlagNames = &[(0o4000, "SOCK_NONBLOCK"), (0o2000000, "SOCK_CLOEXEC")];
 
 const FD_FLAGS: FlagNames = &[(0o2000000, "O_CLOEXEC")];
@@ -339,12 +350,16 @@ pub struct ProcessChdir<'a> {
 #[derive(Event)]
 #[event(table = "fd_dup", since = "0.1")]
 pub struct FdDup<'a> {
-    /// The system call: `dup`, `dup2`, `dup3`, and `fcntl` with `F_DUPFD` or `F_DUPFD_CLOEXEC`.
+    /// The system call: `dup`, `dup2`, `dup3`, `fcntl` with `F_DUPFD` or `F_DUPFD_CLOEXEC`, and
+    /// `pidfd_getfd`.
     #[event(kind = Text)]
     pub call: &'a str,
-    /// The descriptor that was to be copied.
+    /// The descriptor that was to be copied; for `pidfd_getfd` the number that it has in `source`.
     #[event(kind = Int)]
     pub old_fd: i32,
+    /// The key of the process that `pidfd_getfd` takes it from; null for others.
+    #[event(kind = Process)]
+    pub source: Option<ProcessKey>,
     /// The copy; null on failure.
     #[event(kind = Int)]
     pub fd: Option<i32>,
@@ -538,6 +553,41 @@ pub struct SocketCreate<'a> {
     /// The other end of a pair, as `socket`; null for `socket`.
     #[event(kind = Uint)]
     pub second_socket: Option<u64>,
+    /// Why it failed; null on success.
+    #[event(kind = Errno)]
+    pub error: Option<i32>,
+}
+
+/// A process opened a perf event or a userfaultfd, or an attempt failed: parts of the kernel that
+/// few programs need and many exploits do.
+#[derive(Event)]
+#[event(table = "kernel_feature", since = "0.1")]
+pub struct KernelFeature<'a> {
+    /// The system call: `perf_event_open`, `userfaultfd`.
+    #[event(kind = Text)]
+    pub call: &'a str,
+    /// What sort of perf event: `PERF_TYPE_SOFTWARE`, `PERF_TYPE_TRACEPOINT` …; one without a name
+    /// as a number. By the caller; null for `userfaultfd`, as in the next four columns.
+    #[event(kind = Text)]
+    pub r#type: Option<&'a str>,
+    /// Which of that sort, by the caller: of tracepoints the id.
+    #[event(kind = Uint)]
+    pub config: Option<u64>,
+    /// The key of the process that is measured; null for all of a CPU.
+    #[event(kind = Process)]
+    pub target: Option<ProcessKey>,
+    /// The process that is measured, as the caller numbers it: 0 is itself, -1 all of a CPU.
+    #[event(kind = Int)]
+    pub target_pid: Option<i32>,
+    /// The CPU that is measured; -1 is any.
+    #[event(kind = Int)]
+    pub cpu: Option<i32>,
+    /// What was asked for.
+    #[event(kind = Flags(FEATURE_FLAGS))]
+    pub flags: u64,
+    /// The new descriptor; null on failure.
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,

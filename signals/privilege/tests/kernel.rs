@@ -3,7 +3,8 @@
 #[path = "kernel/script.rs"]
 mod script;
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use script::{run, run_with};
 use testkit::watch::{CLASSIC, mechanisms, not_run};
@@ -217,15 +218,14 @@ fn which_namespaces_are_made_and_entered() {
         "namespace_change call=setns flags=131072 fd=3 namespace_kind=uts namespace_inode=some error=22".to_string(),
         "namespace_change call=setns flags=0 fd=99 error=9".to_string(),
         "namespace_change call=setns flags=0 fd=0 error=22".to_string(),
-        "namespace_change call=clone flags=67108881 target=r7".to_string(),
+        "namespace_change call=clone flags=67108864 target=r7".to_string(),
         "namespace_change call=clone3 flags=134217728 target=r15".to_string(),
         // Of a pidfd since 5.8.
         format!("namespace_change call=setns flags=67108864 fd=4 target=r18{}", last(20)),
     ];
     assert_eq!(ran.lines(), expected);
     assert!(ran.results[7] > 0 && ran.results[15] > 0, "clones: {:?}", ran.results);
-    let inode = std::fs::metadata("/proc/self/ns/uts").expect("/proc is mounted");
-    use std::os::unix::fs::MetadataExt;
+    let inode = fs::metadata("/proc/self/ns/uts").expect("/proc is mounted");
     assert_eq!(ran.rows[2].number("namespace_inode"), Some(inode.ino() as i64));
 }
 
@@ -298,6 +298,13 @@ fn what_becomes_standard_input() {
         "32 r32",
         "41 16 3 0", // r34: a netlink socket
         "32 r34",
+        "57", // r36: a child that has all of them
+        "?36 34",
+        "434 r36 0",   // r38: pidfd_open
+        "438 r38 0 0", // pidfd_getfd of its standard input
+        "438 r38 99 0",
+        "62 r36 9",
+        "61 r36 0 0 0",
     ];
     let Some(ran) = run(test, &words) else { return };
     let rows: Vec<_> = ran.rows.iter().filter(|row| row.table == "fd_dup").collect();
@@ -367,6 +374,11 @@ fn what_becomes_standard_input() {
             result(34),
             result(35)
         ),
+        format!(
+            "call=pidfd_getfd old_fd=0 source=r36 fd={} flags=524288 type=ipv4 inode=some socket=some protocol=tcp local_ip=127.0.0.1 local_port={connects} peer_ip=127.0.0.1 peer_port={listens}",
+            result(39)
+        ),
+        "call=pidfd_getfd old_fd=99 source=r36 flags=524288 error=9".to_string(),
     ];
     assert_eq!(shown, expected);
 }
@@ -388,12 +400,18 @@ fn descriptors_that_no_path_leads_to() {
         "41 99 1 0",
         "53 1 2049 0 @1", // socketpair AF_UNIX SOCK_STREAM | SOCK_NONBLOCK
         "53 2 1 0 @1",
+        "=@2 1",            // PERF_TYPE_SOFTWARE
+        "=@2+4 64",         // in an attribute of the first size
+        "298 @2 0 -1 -1 8", // perf_event_open
+        "298 0 -1 0 -1 0",  // not readable
+        "323 1",            // userfaultfd UFFD_USER_MODE_ONLY
     ];
     let Some(ran) = run(test, &words) else { return };
     let socket = |at: usize| match ran.results[at] {
         error if error < 0 => format!(" error={}", -error),
         fd => format!(" fd={fd} socket=some"),
     };
+    let own = ran.rows[0].pid;
     let memfd = |at: usize| format!("memfd_create call=memfd_create name={}", ["hello", "bad"][at]);
     let made = |at: usize, entries| {
         let end = ran.fd_or_error(at);
@@ -426,6 +444,12 @@ fn descriptors_that_no_path_leads_to() {
             ran.rows[9].number("second_fd").unwrap_or(-1),
         ),
         "socket_create call=socketpair domain=AF_INET family=ipv4 type=SOCK_STREAM flags=0 protocol=tcp protocol_number=0 error=95".to_string(),
+        format!(
+            "kernel_feature call=perf_event_open type=PERF_TYPE_SOFTWARE config=0 target={own} target_pid=0 cpu=-1 flags=8{}",
+            ran.fd_or_error(15)
+        ),
+        "kernel_feature call=perf_event_open type=PERF_TYPE_HARDWARE config=0 target_pid=-1 cpu=0 flags=0 error=14".to_string(),
+        format!("kernel_feature call=userfaultfd flags=4294967296{}", ran.fd_or_error(17)),
     ];
     assert_eq!(ran.lines(), expected);
     assert_ne!(ran.rows[9].text("socket"), ran.rows[9].text("second_socket"));
@@ -530,11 +554,12 @@ fn which_modules_are_tried() {
 #[test]
 fn a_module_is_named_by_the_kernel() {
     let test = "a_module_is_named_by_the_kernel";
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
-    let file = format!("/lib/modules/{}/dummy.ko", release.trim());
-    if std::env::var_os("FATHOM_VM").is_none() || !Path::new(&file).exists() {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
+    let file = fs::canonicalize(format!("/lib/modules/{}/dummy.ko", release.trim()));
+    let (Some(_), Ok(file)) = (std::env::var_os("FATHOM_VM"), file) else {
         return not_run(test, "not in a guest that has the module `dummy`");
-    }
+    };
+    let file = file.display();
     let open = format!("2 '{file}'");
     let words = [
         "176 'dummy' 2048",        // delete_module: it was there from the start

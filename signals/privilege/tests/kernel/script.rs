@@ -96,7 +96,7 @@ impl Ran {
             let Some(value) = value else { continue };
             let value = match name {
                 _ if NUMBERS.contains(&name) => "some".to_string(),
-                "target" => self.result(value.rsplit('-').next().unwrap_or_default()),
+                "target" | "source" => self.result(value.rsplit('-').next().unwrap_or_default()),
                 "target_pid" => self.result(&value),
                 _ if name.starts_with("cap_") && value.parse() == Ok(all_capabilities()) => {
                     "all".to_string()
