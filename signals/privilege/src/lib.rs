@@ -6,6 +6,7 @@
 mod behind;
 mod decode;
 mod event;
+mod flags;
 mod names;
 
 pub use event::{
