@@ -6,8 +6,12 @@ use schema::Table;
 use crate::{detection, monitor};
 
 /// Every signal, in alphabetical order.
-pub static SIGNALS: &[&Signal] =
-    &[&signal_file::FILE, &signal_process::PROCESS, &signal_socket::SOCKET];
+pub static SIGNALS: &[&Signal] = &[
+    &signal_file::FILE,
+    &signal_privilege::PRIVILEGE,
+    &signal_process::PROCESS,
+    &signal_socket::SOCKET,
+];
 
 /// Every table that this build can fill, sorted by name.
 pub fn tables() -> Vec<&'static Table> {
