@@ -14,6 +14,7 @@
 #define ARG2(regs) ((regs)->si)
 #define ARG3(regs) ((regs)->dx)
 #define ARG4(regs) ((regs)->r10)
+#define ARG5(regs) ((regs)->r8)
 
 /* A buffer, NAME(), for records of TYPE with strings behind; once for each program. */
 #define BUFFER(NAME, TYPE)                                                  \

@@ -3,7 +3,7 @@
 #ifndef FATHOM_PRIVILEGE_DESCRIPTOR_BPF_H
 #define FATHOM_PRIVILEGE_DESCRIPTOR_BPF_H
 
-#include "call.bpf.h"
+#include "target.bpf.h"
 
 #define F_DUPFD 0
 #define F_DUPFD_CLOEXEC 1030
@@ -34,30 +34,40 @@ static __always_inline void describe(struct dup_buffer_value *s, struct file *fi
 	s->record.ends.socket = sock_name(sk);
 }
 
-/* dup, dup2, dup3, and fcntl where it does the same: the copy leads to the very file. */
+/*
+ * dup, dup2, dup3, fcntl where it does the same, and pidfd_getfd, which copies another process's:
+ * the copy leads to the very file.
+ */
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_dup, struct pt_regs *regs, long result)
 {
 	unsigned long number = CALL(regs), command = (__u32)ARG2(regs);
-	struct dup_buffer_value *s = dup_buffer();
-	struct file *file;
+	struct dup_buffer_value *s;
+	struct file *file = NULL;
 
 	if (number == 72 && command != F_DUPFD && command != F_DUPFD_CLOEXEC)
 		return 0;
+	s = dup_buffer();
 	if (!s || !call_begins(&s->record.call, regs, result))
 		return 0;
 	s->walk.end = 0;
 	s->walk.base_dentry = NULL;
 	__builtin_memset(&s->record.ends, 0, sizeof(s->record.ends));
 	s->record.inode = s->record.filesystem = s->record.file_mode = 0;
-	s->record.path_length = s->record.path_marks = 0;
-	s->record.old_fd = ARG1(regs);
-	s->record.flags = 0;
+	s->record.path_length = s->record.path_marks = s->record.spare = 0;
+	s->record.source_start = s->record.source_tgid = s->record.flags = 0;
+	s->record.old_fd = number == 438 ? ARG2(regs) : ARG1(regs);
 	if (number == 292)
 		s->record.flags = ARG3(regs);
-	else if (number == 72 && command == F_DUPFD_CLOEXEC)
+	else if (number == 438 || (number == 72 && command == F_DUPFD_CLOEXEC))
 		s->record.flags = O_CLOEXEC;
-	file = current_file(result < 0 ? s->record.old_fd : (int)result);
+	if (number == 438)
+		name_target(&s->record.source_start, &s->record.source_tgid,
+			    task_of(pid_of_descriptor(ARG1(regs))));
+	if (result >= 0)
+		file = current_file(result);
+	else if (number != 438)
+		file = current_file(s->record.old_fd);
 	if (file)
 		describe(s, file);
 	return tell_long(&fathom_bulk, &s->record.call, sizeof(s->record), &s->walk, PRIVILEGE_DUP);
@@ -115,6 +125,7 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 	struct privilege_socket_record record = { .fd = -1, .second_fd = -1 };
 	int pair[2] = { -1, -1 };
 	struct sock *sk = NULL;
+	__u32 protocol;
 
 	if (!call_begins(&record.call, regs, result))
 		return 0;
@@ -134,9 +145,37 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 		record.socket = sock_name(sk);
 		record.family = BPF_CORE_READ(sk, __sk_common.skc_family);
 		record.socket_type = (record.socket_type & ~SOCK_TYPE_MASK) | BPF_CORE_READ(sk, sk_type);
-		record.protocol = BPF_CORE_READ(sk, sk_protocol);
+		protocol = BPF_CORE_READ(sk, sk_protocol);
+		/* Some families keep theirs elsewhere. */
+		record.protocol = protocol ? protocol : record.protocol;
 	}
 	return tell(&fathom_bulk, &record.call, sizeof(record), PRIVILEGE_SOCKET);
+}
+
+#define PERF_CONFIG 8	/* where perf_event_attr has what is measured; its type is at 0 */
+
+/* perf_event_open, userfaultfd: the descriptor itself says nothing. */
+SEC("tp_btf/sys_exit")
+int CALL_END(privilege_feature, struct pt_regs *regs, long result)
+{
+	struct privilege_feature_record record = { .cpu = -1 };
+	const void *attr = (void *)ARG1(regs);
+
+	if (!call_begins(&record.call, regs, result))
+		return 0;
+	if (CALL(regs) == 323) {
+		record.flags = ARG1(regs);
+	} else {
+		bpf_probe_read_user(&record.event_type, sizeof(record.event_type), attr);
+		bpf_probe_read_user(&record.config, sizeof(record.config), attr + PERF_CONFIG);
+		record.target_pid = ARG2(regs);
+		record.cpu = ARG3(regs);
+		record.flags = ARG5(regs);
+		name_target(&record.target_start, &record.target_tgid,
+			    record.target_pid ? task_of(pid_numbered(record.target_pid)) :
+						current_task());
+	}
+	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_FEATURE);
 }
 
 #endif

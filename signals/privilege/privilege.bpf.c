@@ -23,6 +23,7 @@ const struct privilege_prctl_record *unused_prctl __attribute__((unused));
 const struct privilege_memfd_record *unused_memfd __attribute__((unused));
 const struct privilege_uring_record *unused_uring __attribute__((unused));
 const struct privilege_bpf_record *unused_bpf __attribute__((unused));
+const struct privilege_feature_record *unused_feature __attribute__((unused));
 const struct privilege_socket_record *unused_socket __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -26,6 +26,7 @@ enum privilege_kind {
 	PRIVILEGE_URING = 11,
 	PRIVILEGE_BPF = 12,
 	PRIVILEGE_SOCKET = 13,
+	PRIVILEGE_FEATURE = 14,
 };
 
 /* What a descriptor of bpf(2)'s leads to. */
@@ -115,11 +116,14 @@ struct privilege_dup_record {
 	struct socket_ends_record ends;
 	__u64 inode;
 	__u64 filesystem;	/* its magic number */
+	__u64 source_start;	/* pidfd_getfd: the process that it was taken from */
 	__u32 file_mode;	/* 0: the descriptor led nowhere */
 	__s32 old_fd;
 	__u32 flags;
+	__u32 source_tgid;	/* 0: none, or not known */
 	__u16 path_length;
 	__u16 path_marks;	/* path_marks */
+	__u32 spare;
 };
 
 struct privilege_memfd_record {
@@ -127,6 +131,19 @@ struct privilege_memfd_record {
 	__u32 flags;
 	__u32 spare;
 	char name[TEXT_BYTES];
+};
+
+/* perf_event_open, userfaultfd. */
+struct privilege_feature_record {
+	struct privilege_call_record call;
+	__u64 config;		/* perf: what is measured */
+	__u64 target_start;
+	__u32 target_tgid;	/* 0: not known */
+	__s32 target_pid;	/* perf: as given */
+	__u32 event_type;	/* perf: PERF_TYPE_* */
+	__u32 flags;
+	__s32 cpu;		/* perf: as given */
+	__u32 spare;
 };
 
 struct privilege_uring_record {

@@ -9,6 +9,7 @@ pub mod capture;
 pub mod cgroups;
 pub mod cli;
 pub mod config;
+pub mod detection;
 mod filling;
 pub mod follow;
 pub mod monitor;

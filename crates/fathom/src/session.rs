@@ -18,6 +18,7 @@ use telemetry::Ledger;
 
 use crate::capture::Recorder;
 use crate::cgroups::CgroupNames;
+use crate::detection::{Detection, Watcher};
 use crate::follow::Follow;
 use crate::node::Node;
 use crate::signals;
@@ -186,6 +187,13 @@ impl Session {
             orders,
             pulse,
         })
+    }
+
+    /// Has the rules of `detection` asked about all rows; before [`Session::run`].
+    pub fn detect(&mut self, detection: &Arc<Detection>) {
+        let streams = std::mem::take(&mut self.streams).into_iter();
+        let watched = |stream: Stream| stream.watched(Some(Watcher::new(detection.clone())));
+        self.streams = streams.map(watched).collect();
     }
 
     /// Takes in what ran before, ahead of all that the rings hold, and starts the workers.
@@ -385,6 +393,7 @@ impl Worker {
             }
             stream.take(record);
         });
+        self.stream.keep_house(last);
         if self.stream.wants_any(crate::monitor::TABLES) {
             crate::monitor::count_kernel(&self.kernel, &self.ledger);
             let origin = self.node.own_origin();

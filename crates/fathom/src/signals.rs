@@ -3,16 +3,20 @@
 use kernel::Signal;
 use schema::Table;
 
-use crate::monitor;
+use crate::{detection, monitor};
 
 /// Every signal, in alphabetical order.
-pub static SIGNALS: &[&Signal] =
-    &[&signal_file::FILE, &signal_process::PROCESS, &signal_socket::SOCKET];
+pub static SIGNALS: &[&Signal] = &[
+    &signal_file::FILE,
+    &signal_privilege::PRIVILEGE,
+    &signal_process::PROCESS,
+    &signal_socket::SOCKET,
+];
 
 /// Every table that this build can fill, sorted by name.
 pub fn tables() -> Vec<&'static Table> {
     let own = monitor::TABLES.iter().chain(monitor::STORED).copied();
-    sorted(node_tables().into_iter().chain(own))
+    sorted(node_tables().into_iter().chain(detection::TABLES.iter().copied()).chain(own))
 }
 
 /// The tables that tell of the node, and not of the agent itself.

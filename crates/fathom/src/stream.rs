@@ -10,10 +10,11 @@ use std::sync::Arc;
 use bus::Bus;
 use identity::Identity;
 use kernel::Signal;
-use schema::{Decoded, Process, Sink, Table};
+use schema::{Batch, Decoded, Process, Sink, Table};
 use telemetry::{Account, Counter, Ledger};
 use wire::{Malformed, Reader};
 
+use crate::detection::Watcher;
 use crate::node::Node;
 use crate::peers;
 use crate::waiting::{Held, Waiting};
@@ -28,6 +29,9 @@ pub struct Stream {
     bus: Arc<Bus>,
     sink: Sink,
     waiting: Waiting,
+    watcher: Option<Watcher>,
+    /// The rows of this turn, until all of them are there.
+    turn: Vec<Arc<Batch>>,
     books: Books,
 }
 
@@ -60,6 +64,8 @@ impl Stream {
             bus,
             sink: Sink::default(),
             waiting: Waiting::default(),
+            watcher: None,
+            turn: Vec::new(),
             books,
         }
     }
@@ -109,6 +115,20 @@ impl Stream {
         self
     }
 
+    /// The same stream, about whose rows rules are asked.
+    pub(crate) fn watched(mut self, watcher: Option<Watcher>) -> Stream {
+        self.watcher = watcher;
+        self
+    }
+
+    /// What has to be done once a second where rules are asked.
+    pub(crate) fn keep_house(&mut self, last: bool) {
+        let now = self.node.wall(self.node.now());
+        if let Some(alerts) = self.watcher.as_mut().and_then(|it| it.keep_house(now, last)) {
+            self.bus.publish(alerts);
+        }
+    }
+
     /// Applies what changed, so that rows find it.
     pub fn apply(&mut self) {
         for change in self.sink.changes.drain(..) {
@@ -149,7 +169,17 @@ impl Stream {
                 account.drop("not_asked_for", decoded.len() as u64);
             }
         }
+        self.send();
         rows
+    }
+
+    /// Hands out the rows of the turn, and the alerts that they gave behind them.
+    fn send(&mut self) {
+        let turn = std::mem::take(&mut self.turn);
+        let alerts = self.watcher.as_mut().and_then(|watcher| watcher.look(&turn));
+        for batch in turn.into_iter().chain(alerts) {
+            self.bus.publish(batch);
+        }
     }
 
     fn decode(&mut self, record: &[u8]) -> Result<(), Malformed> {
@@ -158,7 +188,7 @@ impl Stream {
         (signal.decode)(&header, self.node.origin(&header), reader, &mut self.sink)
     }
 
-    /// Publishes the rows that can be told now; `times` are now and until when they may wait.
+    /// Puts the rows that can be told now to the turn's; `times` are now and until when they may wait.
     fn publish(&mut self, decoded: Decoded, times: (u64, u64)) {
         let mut resolver = self.identity.resolver();
         let processes = decoded.origin.iter().map(|origin| {
@@ -187,7 +217,7 @@ impl Stream {
         account.passed.add(ready.len() as u64);
         peers::name(&mut ready, self.identity.pods(), &self.node);
         let node = self.node.name.clone();
-        self.bus.publish(Arc::new(ready.with_processes(node, processes)));
+        self.turn.push(Arc::new(ready.with_processes(node, processes)));
     }
 }
 

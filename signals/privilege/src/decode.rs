@@ -1,22 +1,23 @@
 //! Records to rows.
 
 use schema::{Origin, ProcessKey, Sink};
-use wire::{Malformed, Reader, RecordHeader, join_names, path_marks};
+use wire::{Malformed, PATH_UNREACHABLE, Reader, RecordHeader, join_names, path_marks};
 
 use crate::behind::{self, Ends};
 use crate::event::{
-    BpfCommand, CapabilityChange, CredentialChange, FdDup, MemfdCreate, ModuleLoad,
+    BpfCommand, CapabilityChange, CredentialChange, FdDup, KernelFeature, MemfdCreate, ModuleLoad,
     NamespaceChange, ProcessChdir, ProcessKill, ProcessMemory, ProcessPrctl, ProcessPtrace,
     SocketCreate, UringSetup,
 };
 use crate::names::{
-    ATTACH_TYPES, BPF_COMMANDS, CALLS, DOMAINS, MAP_TYPES, PRCTL_OPTIONS, PROGRAM_TYPES,
-    PTRACE_REQUESTS, SOCKET_TYPES, name,
+    ATTACH_TYPES, BPF_COMMANDS, CALLS, DOMAINS, MAP_TYPES, PERF_TYPES, PRCTL_OPTIONS,
+    PROGRAM_TYPES, PTRACE_REQUESTS, SOCKET_TYPES, name,
 };
 use crate::record::{
     self, PrivilegeBpfRecord, PrivilegeCallRecord, PrivilegeChdirRecord, PrivilegeCredentialRecord,
-    PrivilegeDupRecord, PrivilegeMemfdRecord, PrivilegeModuleRecord, PrivilegeNamespaceRecord,
-    PrivilegePrctlRecord, PrivilegeSocketRecord, PrivilegeTargetRecord, PrivilegeUringRecord,
+    PrivilegeDupRecord, PrivilegeFeatureRecord, PrivilegeMemfdRecord, PrivilegeModuleRecord,
+    PrivilegeNamespaceRecord, PrivilegePrctlRecord, PrivilegeSocketRecord, PrivilegeTargetRecord,
+    PrivilegeUringRecord,
 };
 
 /// Turns one record into one row.
@@ -38,6 +39,7 @@ pub(crate) fn decode(
         record::PRIVILEGE_URING => uring,
         record::PRIVILEGE_BPF => bpf,
         record::PRIVILEGE_SOCKET => socket,
+        record::PRIVILEGE_FEATURE => feature,
         _ => return Err(Malformed::Kind),
     };
     decode(origin, reader, sink)
@@ -137,6 +139,8 @@ fn namespace(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), 
         name,
     } = record;
     let call = Call::read(&call);
+    // The lowest byte of clone's is the signal that tells of the child's end.
+    let flags = if call.number == 56 { flags & !0xff } else { flags };
     let kind = String::from_utf8_lossy(until_nul(&name));
     sink.row(
         origin,
@@ -267,14 +271,20 @@ fn dup(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malfor
         ends,
         inode,
         filesystem,
+        source_start,
         file_mode,
         old_fd,
         flags,
+        source_tgid,
         path_length,
         path_marks: marks,
+        spare: _,
     } = record;
     let call = Call::read(&call);
     let path = join_names(tail.take(path_length)?, marks);
+    // A pipe has no name at all.
+    let nameless = path_length <= 1 && u32::from(marks) & PATH_UNREACHABLE != 0;
+    let path = path.filter(|_| !nameless);
     let socket = behind::is_socket(file_mode).then(|| Ends::read(&ends));
     let kind = behind::kind(file_mode, filesystem, ends.family, path.as_deref());
     sink.row(
@@ -282,6 +292,7 @@ fn dup(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malfor
         FdDup {
             call: &call.name,
             old_fd,
+            source: relative(origin, source_start, source_tgid),
             fd: call.fd(),
             flags,
             r#type: kind,
@@ -414,6 +425,40 @@ fn socket(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Mal
             socket: (socket != 0).then_some(socket),
             second_fd: (second_fd >= 0).then_some(second_fd),
             second_socket: (second_socket != 0).then_some(second_socket),
+            error: call.error,
+        },
+    );
+    Ok(())
+}
+
+fn feature(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malformed> {
+    let (record, _) = reader.record::<PrivilegeFeatureRecord>()?;
+    let PrivilegeFeatureRecord {
+        call,
+        config,
+        target_start,
+        target_tgid,
+        target_pid,
+        event_type,
+        flags,
+        cpu,
+        spare: _,
+    } = record;
+    let call = Call::read(&call);
+    let perf = call.number == 298;
+    let event_type = name(PERF_TYPES, event_type);
+    let flags = u64::from(flags);
+    sink.row(
+        origin,
+        KernelFeature {
+            call: &call.name,
+            r#type: perf.then_some(&event_type),
+            config: perf.then_some(config),
+            target: relative(origin, target_start, target_tgid),
+            target_pid: perf.then_some(target_pid),
+            cpu: perf.then_some(cpu),
+            flags: if perf { flags } else { flags & !1 | (flags & 1) << 32 },
+            fd: call.fd(),
             error: call.error,
         },
     );

@@ -2,78 +2,12 @@
 
 use std::net::IpAddr;
 
-use schema::{Event, FlagNames, Later, ProcessKey};
+use schema::{Event, Later, ProcessKey};
 use wire::PATH_MARKS;
 
-const CLONE_FLAGS: FlagNames = &[
-    (0x80, "CLONE_NEWTIME"),
-    (0x100, "CLONE_VM"),
-    (0x200, "CLONE_FS"),
-    (0x400, "CLONE_FILES"),
-    (0x800, "CLONE_SIGHAND"),
-    (0x1000, "CLONE_PIDFD"),
-    (0x2000, "CLONE_PTRACE"),
-    (0x4000, "CLONE_VFORK"),
-    (0x8000, "CLONE_PARENT"),
-    (0x10000, "CLONE_THREAD"),
-    (0x20000, "CLONE_NEWNS"),
-    (0x40000, "CLONE_SYSVSEM"),
-    (0x80000, "CLONE_SETTLS"),
-    (0x100000, "CLONE_PARENT_SETTID"),
-    (0x200000, "CLONE_CHILD_CLEARTID"),
-    (0x800000, "CLONE_UNTRACED"),
-    (0x1000000, "CLONE_CHILD_SETTID"),
-    (0x2000000, "CLONE_NEWCGROUP"),
-    (0x4000000, "CLONE_NEWUTS"),
-    (0x8000000, "CLONE_NEWIPC"),
-    (0x10000000, "CLONE_NEWUSER"),
-    (0x20000000, "CLONE_NEWPID"),
-    (0x40000000, "CLONE_NEWNET"),
-    (0x80000000, "CLONE_IO"),
-];
-
-/// finit_module's flags are small numbers, delete_module's those of open.
-const MODULE_FLAGS: FlagNames = &[
-    (0x1, "MODULE_INIT_IGNORE_MODVERSIONS"),
-    (0x2, "MODULE_INIT_IGNORE_VERMAGIC"),
-    (0x4, "MODULE_INIT_COMPRESSED_FILE"),
-    (0o1000, "O_TRUNC"),
-    (0o4000, "O_NONBLOCK"),
-];
-
-const MEMFD_FLAGS: FlagNames = &[
-    (0x1, "MFD_CLOEXEC"),
-    (0x2, "MFD_ALLOW_SEALING"),
-    (0x4, "MFD_HUGETLB"),
-    (0x8, "MFD_NOEXEC_SEAL"),
-    (0x10, "MFD_EXEC"),
-];
-
-const URING_FLAGS: FlagNames = &[
-    (0x1, "IORING_SETUP_IOPOLL"),
-    (0x2, "IORING_SETUP_SQPOLL"),
-    (0x4, "IORING_SETUP_SQ_AFF"),
-    (0x8, "IORING_SETUP_CQSIZE"),
-    (0x10, "IORING_SETUP_CLAMP"),
-    (0x20, "IORING_SETUP_ATTACH_WQ"),
-    (0x40, "IORING_SETUP_R_DISABLED"),
-    (0x80, "IORING_SETUP_SUBMIT_ALL"),
-    (0x100, "IORING_SETUP_COOP_TASKRUN"),
-    (0x200, "IORING_SETUP_TASKRUN_FLAG"),
-    (0x400, "IORING_SETUP_SQE128"),
-    (0x800, "IORING_SETUP_CQE32"),
-    (0x1000, "IORING_SETUP_SINGLE_ISSUER"),
-    (0x2000, "IORING_SETUP_DEFER_TASKRUN"),
-    (0x4000, "IORING_SETUP_NO_MMAP"),
-    (0x8000, "IORING_SETUP_REGISTERED_FD_ONLY"),
-    (0x10000, "IORING_SETUP_NO_SQARRAY"),
-    (0x20000, "IORING_SETUP_HYBRID_IOPOLL"),
-    (0x40000, "IORING_SETUP_CQE_MIXED"),
-];
-
-const SOCKET_FLAGS: FlagNames = &[(0o4000, "SOCK_NONBLOCK"), (0o2000000, "SOCK_CLOEXEC")];
-
-const FD_FLAGS: FlagNames = &[(0o2000000, "O_CLOEXEC")];
+use crate::flags::{
+    CLONE_FLAGS, FD_FLAGS, FEATURE_FLAGS, MEMFD_FLAGS, MODULE_FLAGS, SOCKET_FLAGS, URING_FLAGS,
+};
 
 /// A process asked to trace another, or to be traced, or wrote to what it traces. Requests that
 /// only read or step are not told.
@@ -339,12 +273,16 @@ pub struct ProcessChdir<'a> {
 #[derive(Event)]
 #[event(table = "fd_dup", since = "0.1")]
 pub struct FdDup<'a> {
-    /// The system call: `dup`, `dup2`, `dup3`, and `fcntl` with `F_DUPFD` or `F_DUPFD_CLOEXEC`.
+    /// The system call: `dup`, `dup2`, `dup3`, `fcntl` with `F_DUPFD` or `F_DUPFD_CLOEXEC`, and
+    /// `pidfd_getfd`.
     #[event(kind = Text)]
     pub call: &'a str,
-    /// The descriptor that was to be copied.
+    /// The descriptor that was to be copied; for `pidfd_getfd` the number that it has in `source`.
     #[event(kind = Int)]
     pub old_fd: i32,
+    /// The key of the process that `pidfd_getfd` takes it from; null for others.
+    #[event(kind = Process)]
+    pub source: Option<ProcessKey>,
     /// The copy; null on failure.
     #[event(kind = Int)]
     pub fd: Option<i32>,
@@ -538,6 +476,41 @@ pub struct SocketCreate<'a> {
     /// The other end of a pair, as `socket`; null for `socket`.
     #[event(kind = Uint)]
     pub second_socket: Option<u64>,
+    /// Why it failed; null on success.
+    #[event(kind = Errno)]
+    pub error: Option<i32>,
+}
+
+/// A process opened a perf event or a userfaultfd, or an attempt failed: parts of the kernel that
+/// few programs need and many exploits do.
+#[derive(Event)]
+#[event(table = "kernel_feature", since = "0.1")]
+pub struct KernelFeature<'a> {
+    /// The system call: `perf_event_open`, `userfaultfd`.
+    #[event(kind = Text)]
+    pub call: &'a str,
+    /// What sort of perf event: `PERF_TYPE_SOFTWARE`, `PERF_TYPE_TRACEPOINT` …; one without a name
+    /// as a number. By the caller; null for `userfaultfd`, as in the next four columns.
+    #[event(kind = Text)]
+    pub r#type: Option<&'a str>,
+    /// Which of that sort, by the caller: of tracepoints the id.
+    #[event(kind = Uint)]
+    pub config: Option<u64>,
+    /// The key of the process that is measured; null for all of a CPU.
+    #[event(kind = Process)]
+    pub target: Option<ProcessKey>,
+    /// The process that is measured, as the caller numbers it: 0 is itself, -1 all of a CPU.
+    #[event(kind = Int)]
+    pub target_pid: Option<i32>,
+    /// The CPU that is measured; -1 is any.
+    #[event(kind = Int)]
+    pub cpu: Option<i32>,
+    /// What was asked for.
+    #[event(kind = Flags(FEATURE_FLAGS))]
+    pub flags: u64,
+    /// The new descriptor; null on failure.
+    #[event(kind = Int)]
+    pub fd: Option<i32>,
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,

@@ -6,10 +6,11 @@
 mod behind;
 mod decode;
 mod event;
+mod flags;
 mod names;
 
 pub use event::{
-    BpfCommand, CapabilityChange, CredentialChange, FdDup, MemfdCreate, ModuleLoad,
+    BpfCommand, CapabilityChange, CredentialChange, FdDup, KernelFeature, MemfdCreate, ModuleLoad,
     NamespaceChange, ProcessChdir, ProcessKill, ProcessMemory, ProcessPrctl, ProcessPtrace,
     SocketCreate, UringSetup,
 };
@@ -42,6 +43,7 @@ pub static PRIVILEGE: Signal = Signal {
         UringSetup::TABLE,
         BpfCommand::TABLE,
         SocketCreate::TABLE,
+        KernelFeature::TABLE,
     ],
     kinds: &[
         "process_ptrace",
@@ -58,6 +60,7 @@ pub static PRIVILEGE: Signal = Signal {
         "uring_setup",
         "bpf_command",
         "socket_create",
+        "kernel_feature",
     ],
     hooks: &[
         Hook {
@@ -121,7 +124,7 @@ pub static PRIVILEGE: Signal = Signal {
         Hook {
             what: "copies of descriptors",
             lost: "which files and sockets became standard input and output",
-            rungs: &[Rung::full(Mechanism::Syscall(&[32, 33, 72, 292]), "privilege_dup")],
+            rungs: &[Rung::full(Mechanism::Syscall(&[32, 33, 72, 292, 438]), "privilege_dup")],
         },
         Hook {
             what: "files in memory",
@@ -142,6 +145,11 @@ pub static PRIVILEGE: Signal = Signal {
             what: "new sockets",
             lost: "sockets of any family, as they are made",
             rungs: &[Rung::full(Mechanism::Syscall(&[41, 53]), "privilege_socket")],
+        },
+        Hook {
+            what: "perf events and userfaultfd",
+            lost: "who uses these two, of which exploits make use",
+            rungs: &[Rung::full(Mechanism::Syscall(&[298, 323]), "privilege_feature")],
         },
     ],
     decode: decode::decode,

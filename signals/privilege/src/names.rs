@@ -44,15 +44,18 @@ pub(crate) const CALLS: Names = &[
     (234, "tgkill"),
     (272, "unshare"),
     (292, "dup3"),
+    (298, "perf_event_open"),
     (308, "setns"),
     (310, "process_vm_readv"),
     (311, "process_vm_writev"),
     (313, "finit_module"),
     (319, "memfd_create"),
     (321, "bpf"),
+    (323, "userfaultfd"),
     (424, "pidfd_send_signal"),
     (425, "io_uring_setup"),
     (435, "clone3"),
+    (438, "pidfd_getfd"),
 ];
 
 /// Requests of ptrace(2).
@@ -101,6 +104,16 @@ pub(crate) const PTRACE_REQUESTS: Names = &[
     (0x4210, "PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG"),
     (0x4211, "PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG"),
     (0x4212, "PTRACE_SET_SYSCALL_INFO"),
+];
+
+/// Sorts of perf events; others are numbered as the kernel makes them.
+pub(crate) const PERF_TYPES: Names = &[
+    (0, "PERF_TYPE_HARDWARE"),
+    (1, "PERF_TYPE_SOFTWARE"),
+    (2, "PERF_TYPE_TRACEPOINT"),
+    (3, "PERF_TYPE_HW_CACHE"),
+    (4, "PERF_TYPE_RAW"),
+    (5, "PERF_TYPE_BREAKPOINT"),
 ];
 
 /// Options of prctl(2) that are told.
@@ -365,6 +378,7 @@ mod tests {
         let all = [
             CALLS,
             PTRACE_REQUESTS,
+            PERF_TYPES,
             PRCTL_OPTIONS,
             DOMAINS,
             SOCKET_TYPES,

@@ -47,10 +47,10 @@ static char *place(const char **at)
 	return buffers[buffer] + offset % (sizeof(buffers[0]) - 8);
 }
 
-/* One value; a text reaches to the end of the word, and its NUL is there already. */
+/* One value; a text reaches to the next quotation mark, which becomes its NUL, or the end. */
 static u64 value(const char **at)
 {
-	const char *text;
+	char *text, *end;
 
 	switch (**at) {
 	case 'r':
@@ -63,9 +63,10 @@ static u64 value(const char **at)
 		++*at;
 		return *(u32 *)place(at);
 	case '\'':
-		text = ++*at;
-		while (**at)
-			++*at;
+		for (text = end = (char *)*at + 1; *end && *end != '\''; end++)
+			;
+		*at = end + (*end == '\'');
+		*end = 0;
 		return (u64)text;
 	}
 	return number(at);

@@ -2,7 +2,7 @@
 //!
 //! A script has a word for each call: its number and its arguments. An argument is a number, `rN`
 //! (the result of word N), `@N+M` (the address of byte M in buffer N), `*N+M` (the 32-bit number
-//! there) or `'text` to the word's end. `=@N+M V` and `#@N+M V` write a number of 32 or 64 bits.
+//! there) or `'text'`. `=@N+M V` and `#@N+M V` write a number of 32 or 64 bits.
 //! With `?N` in front a word is done only where word N gave 0, as a fork does in the child; with
 //! `!N` only elsewhere.
 
@@ -96,7 +96,7 @@ impl Ran {
             let Some(value) = value else { continue };
             let value = match name {
                 _ if NUMBERS.contains(&name) => "some".to_string(),
-                "target" => self.result(value.rsplit('-').next().unwrap_or_default()),
+                "target" | "source" => self.result(value.rsplit('-').next().unwrap_or_default()),
                 "target_pid" => self.result(&value),
                 _ if name.starts_with("cap_") && value.parse() == Ok(all_capabilities()) => {
                     "all".to_string()

@@ -1,0 +1,199 @@
+//! Detection in a session: the rules that all workers share, and what each worker does with them.
+//!
+//! Rules are asked on the worker that decoded the rows: all rows of a process come to one worker, in
+//! order, so there is no queue in between that could lose or reorder them. New rules are taken by
+//! each worker between two turns; what it knows of processes, files and sockets stays.
+
+mod repeats;
+mod users;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use detect::novelty::{self, Novelty};
+use detect::{Alert, AlertRow, Cost, Detector, Names, Program};
+use schema::{Batch, Decoded, Event, Table};
+use telemetry::Ledger;
+
+use self::repeats::{Repeats, Verdict};
+pub(crate) use self::users::Users;
+
+/// The tables that detection fills.
+pub static TABLES: &[&Table] = &[AlertRow::TABLE];
+
+/// What all workers of a session share.
+pub struct Detection {
+    program: RwLock<Arc<Program>>,
+    /// Grows with each new program.
+    edition: AtomicU64,
+    names: Arc<dyn Names>,
+    novelty: Arc<Novelty>,
+    repeats: Mutex<Repeats>,
+    /// What was lost in all, a second ago and before that.
+    lost: Mutex<[u64; 2]>,
+    costs: Mutex<Vec<(String, Cost)>>,
+    ledger: Ledger,
+    tell: Box<dyn Fn(&Alert, u64) + Send + Sync>,
+}
+
+/// How often the same is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet {
+    /// What is the same in rule, process and message is told once in so long; how often it happened
+    /// meanwhile is told at the end.
+    pub window: Duration,
+    /// One rule fires so often in a minute; beyond it, alerts are counted only.
+    pub most: u32,
+}
+
+/// One worker's part.
+pub(crate) struct Watcher {
+    shared: Arc<Detection>,
+    edition: u64,
+    detector: Detector,
+}
+
+impl Detection {
+    /// Detection with `program`. Each alert that is to be told goes to `tell`, with the number of
+    /// records that were lost in the second before.
+    pub fn new(
+        program: Program,
+        names: Arc<dyn Names>,
+        novelty: Arc<Novelty>,
+        quiet: Quiet,
+        ledger: &Ledger,
+        tell: impl Fn(&Alert, u64) + Send + Sync + 'static,
+    ) -> Detection {
+        names.interest(program.hosts());
+        Detection {
+            program: RwLock::new(Arc::new(program)),
+            edition: AtomicU64::new(1),
+            names,
+            novelty,
+            repeats: Mutex::new(Repeats::new(quiet)),
+            lost: Mutex::default(),
+            costs: Mutex::default(),
+            ledger: ledger.clone(),
+            tell: Box::new(tell),
+        }
+    }
+
+    /// From its next turn on each worker asks these rules.
+    pub fn take(&self, program: Program) {
+        self.names.interest(program.hosts());
+        *self.program.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(program);
+        self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    /// The rules that are asked.
+    pub fn program(&self) -> Arc<Program> {
+        self.program.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What each rule did so far, over all workers; those of rules that were replaced are gone.
+    pub fn costs(&self) -> Vec<(String, Cost)> {
+        lock(&self.costs).clone()
+    }
+
+    /// What workloads did before.
+    pub fn novelty(&self) -> &Novelty {
+        &self.novelty
+    }
+
+    /// To be called once a second: what was lost until then is compared with what is lost now.
+    pub(crate) fn keep_books(&self) {
+        let mut lost = lock(&self.lost);
+        *lost = [lost[1], self.lost_so_far()];
+    }
+
+    /// Alerts that were held back and whose window is over, to be told now; all with `last`.
+    pub(crate) fn overdue(&self, now: i64, last: bool) -> Vec<Alert> {
+        lock(&self.repeats).overdue(now, last)
+    }
+
+    fn lost_so_far(&self) -> u64 {
+        self.ledger.lost().iter().map(|entry| entry.count).sum()
+    }
+
+    fn lost_lately(&self) -> u64 {
+        let before = lock(&self.lost)[0];
+        self.lost_so_far().saturating_sub(before)
+    }
+
+    fn held_back(&self, alert: &Alert) -> bool {
+        let account = || self.ledger.account("detect", AlertRow::TABLE.name);
+        match lock(&self.repeats).take(alert) {
+            Verdict::Tell => false,
+            Verdict::Repeated => {
+                account().lacking("repeated", 1);
+                true
+            }
+            Verdict::TooMany => {
+                account().drop("too_many", 1);
+                true
+            }
+        }
+    }
+}
+
+impl Watcher {
+    pub(crate) fn new(shared: Arc<Detection>) -> Watcher {
+        let edition = shared.edition.load(Ordering::Acquire);
+        let (names, novelty) = (shared.names.clone(), shared.novelty.clone());
+        let detector = Detector::new(shared.program(), names, novelty);
+        Watcher { shared, edition, detector }
+    }
+
+    /// Asks the rules about the rows of one turn; gives the alerts as rows.
+    pub(crate) fn look(&mut self, turn: &[Arc<Batch>]) -> Option<Arc<Batch>> {
+        let edition = self.shared.edition.load(Ordering::Acquire);
+        if edition != self.edition {
+            self.edition = edition;
+            self.detector.take(self.shared.program());
+        }
+        let mut alerts = Vec::new();
+        self.detector.detect(turn, |alert| alerts.push(alert));
+        alerts.retain(|alert| !self.shared.held_back(alert));
+        self.shared.told(&alerts)
+    }
+
+    /// Once a second, by one worker: the books, and what was held back.
+    pub(crate) fn keep_house(&mut self, now: i64, last: bool) -> Option<Arc<Batch>> {
+        self.shared.keep_books();
+        let costs = self.detector.costs().map(|(name, cost)| (name.to_string(), cost));
+        *lock(&self.shared.costs) = costs.collect();
+        self.shared.told(&self.shared.overdue(now, last))
+    }
+}
+
+impl Detection {
+    /// Tells the alerts, and gives them as rows.
+    fn told(&self, alerts: &[Alert]) -> Option<Arc<Batch>> {
+        let first = alerts.first()?;
+        let lost = self.lost_lately();
+        let mut rows = Decoded::new(AlertRow::TABLE);
+        for alert in alerts {
+            (self.tell)(alert, lost);
+            alert.row(lost, |row| rows.push(alert.batch.origin[alert.row], row));
+        }
+        let account = self.ledger.account("detect", AlertRow::TABLE.name);
+        account.taken.add(alerts.len() as u64);
+        account.passed.add(alerts.len() as u64);
+        let processes = alerts.iter().map(|alert| alert.process().clone()).collect();
+        Some(Arc::new(rows.with_processes(first.batch.node.clone(), processes)))
+    }
+}
+
+/// What was learned by an agent before, where it left it.
+pub(crate) fn novelty(saved: Option<&str>, limits: novelty::Limits) -> (Novelty, Option<String>) {
+    match saved.map(|saved| Novelty::restore(limits, saved)) {
+        None => (Novelty::new(limits), None),
+        Some(Ok(novelty)) => (novelty, None),
+        Some(Err(error)) => (Novelty::new(limits), Some(error.to_string())),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
