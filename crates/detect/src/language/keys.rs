@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::diagnostic::{Place, code};
-use super::near::did_you_mean;
 use super::report::Report;
 use super::traced::Traced;
 use super::yaml::{Content, Node};
@@ -57,9 +56,8 @@ impl<'a> Keys<'a> {
             };
             if !known.contains(&name) {
                 let message = format!("the key `{name}` is not known here and does nothing");
-                report
-                    .warning(code::UNKNOWN_KEY, &key.place, &self.subject, message)
-                    .help(did_you_mean(name, known.iter().copied()));
+                let guess = report.guess(name, known.iter().copied());
+                report.warning(code::UNKNOWN_KEY, &key.place, &self.subject, message).help(guess);
             }
             if !before.insert(name) {
                 let message = format!("the key `{name}` stands here twice: the first one counts");

@@ -1,11 +1,17 @@
 //! What is found wrong while files are read.
 
 use super::diagnostic::{Diagnostic, Place, Severity};
+use super::near::did_you_mean;
+
+/// How many names are looked at to guess what was meant: nobody reads the guess behind these.
+const MOST_GUESSES: usize = 100_000;
 
 /// Everything that is wrong so far.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) found: Vec<Diagnostic>,
+    /// How many names were looked at to guess what was meant.
+    guessed: usize,
 }
 
 impl Report {
@@ -29,6 +35,20 @@ impl Report {
         message: impl Into<String>,
     ) -> &mut Diagnostic {
         self.add(Severity::Warning, code, place, subject, message.into())
+    }
+
+    /// "did you mean `x`?" for one of `names`, or nothing.
+    pub(super) fn guess<'a>(
+        &mut self,
+        name: &str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        let guessed = &mut self.guessed;
+        let counted = names.into_iter().take_while(|_| {
+            *guessed += 1;
+            *guessed <= MOST_GUESSES
+        });
+        did_you_mean(name, counted)
     }
 
     /// Whether there was an error since there were `before`.

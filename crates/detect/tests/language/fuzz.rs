@@ -283,6 +283,46 @@ fn a_sign_in_the_wrong_place_is_found_there() {
     }
 }
 
+#[test]
+fn a_broken_rule_among_many_is_told_and_the_others_are_not() {
+    // What to put in the place of what, and the line of the rule that is told.
+    const BREAKS: [(&str, &str, usize); 8] = [
+        ("priority: INFO", "priority: LOUD", 5),
+        ("  output: o\n", "", 0),
+        ("desc: d", "desc: {d: e}", 1),
+        ("tags: [t]", "tags: t", 6),
+        ("tags: [t]", "enabled: perhaps", 6),
+        ("and c.d = 2", "and c.d 2", 3),
+        ("and c.d = 2", "and nobody", 3),
+        ("values: [x]", "values: x", 10),
+    ];
+    let mut rng = Rng::new(11);
+    for _ in 0..1_000 {
+        let count = 1 + rng.below(12);
+        let broken = rng.below(count);
+        let (from, to, line) = *rng.pick(&BREAKS);
+        let mut rules: Vec<String> = (0..count)
+            .map(|at| {
+                format!(
+                    "- rule: R{at}\n  desc: d\n  condition: a.b = {at}\n    and c.d = 2\n  output: o\n  \
+                     priority: INFO\n  tags: [t]\n  exceptions:\n  - name: e\n    fields: f.n\n    \
+                     values: [x]\n"
+                )
+            })
+            .collect();
+        assert!(rules[broken].contains(from));
+        rules[broken] = rules[broken].replace(from, to);
+        let sources = [Source { name: "a.yaml".into(), text: rules.concat() }];
+        let loaded = load(&sources);
+        let all: String = loaded.diagnostics.iter().map(|it| it.render(&sources)).collect();
+        assert_eq!(loaded.diagnostics.len(), 1, "{all}");
+        let found = &loaded.diagnostics[0];
+        assert_eq!(found.place.line, broken * 11 + line + 1, "{all}");
+        assert!(found.subject.starts_with(&format!("rule \"R{broken}\"")), "{all}");
+        assert_eq!(loaded.ruleset.rules.len(), count - 1);
+    }
+}
+
 /// A comparison and what it is when it was read.
 fn comparison() -> impl Strategy<Value = String> {
     let field = prop_oneof![

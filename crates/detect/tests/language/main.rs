@@ -1,6 +1,7 @@
 //! Rule files as users write them: what they mean, what is said of those that are wrong, and that
 //! no file whatever does harm.
 
+mod bounds;
 mod diagnostics;
 mod fuzz;
 mod semantics;

@@ -215,8 +215,7 @@ fn join(text: &mut Traced, more: &Traced) {
 fn nothing_there<T>(keys: &Keys<'_>, name: &Traced, named: &Named<T>, report: &mut Report) {
     if !named.was_refused(name.text()) {
         let message = "there is nothing of this name to change so far";
-        report
-            .error(code::VALIDATE, name.home(), &keys.subject, message)
-            .help(did_you_mean(name.text(), named.names()));
+        let guess = report.guess(name.text(), named.names());
+        report.error(code::VALIDATE, name.home(), &keys.subject, message).help(guess);
     }
 }

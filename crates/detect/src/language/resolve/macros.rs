@@ -4,7 +4,6 @@ use super::super::collection::{Entry, Macro, Named};
 use super::super::condition::{Condition, Operand};
 use super::super::diagnostic::{Place, code};
 use super::super::grammar::{DEEPEST, Expression, in_list};
-use super::super::near::did_you_mean;
 use super::super::report::Report;
 use super::super::traced::Origin;
 use super::lists::Lists;
@@ -193,7 +192,7 @@ impl<'a> Macros<'a> {
             }
             let help = match name {
                 "and" | "or" | "not" => "something is missing around it".into(),
-                _ => did_you_mean(name, named.names()),
+                _ => report.guess(name, named.names()),
             };
             return refuse(format!("there is no macro `{name}`"), help, report);
         };
