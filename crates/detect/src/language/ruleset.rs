@@ -1,5 +1,6 @@
 //! Rules, as they are once everything is resolved.
 
+use super::traced::Traced;
 use super::{Condition, Place};
 
 /// What the files say together. Rules stand in the order in which they are asked.
@@ -46,6 +47,21 @@ pub struct Text {
     pub text: String,
     /// Where it begins.
     pub place: Place,
+    /// The text, with the place of every character.
+    traced: Traced,
+}
+
+impl Text {
+    /// Where the character at `byte` of the text stands, which may be lines below its beginning.
+    pub fn at(&self, byte: usize) -> Place {
+        self.traced.origin(byte).place
+    }
+}
+
+impl From<Traced> for Text {
+    fn from(traced: Traced) -> Text {
+        Text { text: traced.text().to_owned(), place: traced.home().clone(), traced }
+    }
 }
 
 /// How bad it is, worst first.

@@ -369,6 +369,22 @@ fn a_check_knows_where_it_was_written() {
 }
 
 #[test]
+fn an_output_knows_where_its_fields_are() {
+    let loaded = good(
+        "- rule: R\n  desc: d\n  condition: a.b exists\n  output: >\n    one (%container.info two\n    \
+         three=%fd.name)\n  priority: INFO\n- rule: R\n  output: 'four=%proc.name'\n  override:\n    \
+         output: append\n",
+    );
+    let output = &loaded.ruleset.rules[0].output;
+    assert_eq!(output.text, "one ( two three=%fd.name) four=%proc.name");
+    let at = |field: &str| {
+        let place = output.at(output.text.find(field).unwrap());
+        (place.line, place.column)
+    };
+    assert_eq!([at("two"), at("%fd.name"), at("%proc.name")], [(5, 26), (6, 11), (9, 17)]);
+}
+
+#[test]
 fn a_condition_alone_is_read() {
     assert_eq!(
         shown(&parse_condition("c", "a.b = 1\n and c.d exists").unwrap()),

@@ -83,13 +83,20 @@ fn parse(text: &Traced, subject: &str, report: &mut Report) -> Option<Expression
 
 fn output(entry: &Entry<RawRule>, subject: &str, report: &mut Report) -> Text {
     const INFO: &str = "%container.info";
-    let output = &entry.value.output;
-    if let Some(at) = output.text().find(INFO) {
-        let place = output.origin(at).place;
-        let message = "`%container.info` is old and says nothing";
-        report.warning(code::DEPRECATED_ITEM, &place, subject, message).help("leave it out");
+    let written = &entry.value.output;
+    let mut output = Traced::new(written.home().clone());
+    let mut from = 0;
+    for (at, _) in written.text().match_indices(INFO) {
+        if from == 0 {
+            let place = written.origin(at).place;
+            let message = "`%container.info` is old and says nothing";
+            report.warning(code::DEPRECATED_ITEM, &place, subject, message).help("leave it out");
+        }
+        output.append(&written.slice(from..at));
+        from = at + INFO.len();
     }
-    Text { text: output.text().replace(INFO, ""), place: output.home().clone() }
+    output.append(&written.slice(from..written.text().len()));
+    output.into()
 }
 
 fn warn_of_old_fields(condition: &Condition, subject: &str, report: &mut Report) {
