@@ -144,7 +144,7 @@ int CALL_END(privilege_bpf, struct pt_regs *regs, long result)
 		asked_for(&record, attr);
 	else
 		object_of(&record, object);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_BPF);
+	return tell(&record.call, sizeof(record), PRIVILEGE_BPF);
 }
 
 #endif

@@ -48,21 +48,29 @@ static __always_inline bool call_begins(struct privilege_call_record *call, stru
 	return true;
 }
 
-static __always_inline int tell(void *rings, struct privilege_call_record *call, __u32 size,
-				__u16 kind)
-{
-	head_finish(&call->header, kind);
-	submit(rings, &call->header, size);
-	return 0;
-}
-
-/* The same with what stands behind the record in its buffer. */
-static __always_inline int tell_long(void *rings, struct privilege_call_record *call, __u32 size,
-				     volatile struct scratch_walk *walk, __u16 kind)
+/* A record's size with what stands behind it in its buffer; 0 if it cannot be. */
+static __always_inline __u32 with_tail(__u32 size, volatile struct scratch_walk *walk)
 {
 	__u32 end = walk->end;
 
-	return end <= SCRATCH_TAIL ? tell(rings, call, size + end, kind) : 0;
+	return end <= SCRATCH_TAIL ? size + end : 0;
+}
+
+static __always_inline int tell(struct privilege_call_record *call, __u32 size, __u16 kind)
+{
+	head_finish(&call->header, kind);
+	if (size)
+		submit_behind(&call->header, size);
+	return 0;
+}
+
+/* The same for what every program does. */
+static __always_inline int tell_in_bulk(struct privilege_call_record *call, __u32 size, __u16 kind)
+{
+	head_finish(&call->header, kind);
+	if (size)
+		submit(&fathom_bulk, &call->header, size);
+	return 0;
 }
 
 #endif

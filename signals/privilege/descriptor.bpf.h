@@ -70,7 +70,8 @@ int CALL_END(privilege_dup, struct pt_regs *regs, long result)
 		file = current_file(s->record.old_fd);
 	if (file)
 		describe(s, file);
-	return tell_long(&fathom_bulk, &s->record.call, sizeof(s->record), &s->walk, PRIVILEGE_DUP);
+	return tell_in_bulk(&s->record.call, with_tail(sizeof(s->record), &s->walk),
+			    PRIVILEGE_DUP);
 }
 
 /* The name is the kernel's own copy; where there is no file, the caller's. */
@@ -90,7 +91,7 @@ int CALL_END(privilege_memfd, struct pt_regs *regs, long result)
 					  READ(dentry, READ(file, file, f_path.dentry), d_name.name));
 	else
 		read_user_string(record.name, sizeof(record.name), (void *)ARG1(regs));
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_MEMFD);
+	return tell(&record.call, sizeof(record), PRIVILEGE_MEMFD);
 }
 
 /* The ring itself says what it became; where there is none, the caller says what was asked for. */
@@ -113,7 +114,7 @@ int CALL_END(privilege_uring, struct pt_regs *regs, long result)
 		record.entries = ARG1(regs);
 		record.flags = asked.flags;
 	}
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_URING);
+	return tell(&record.call, sizeof(record), PRIVILEGE_URING);
 }
 
 #define SOCK_TYPE_MASK 0xf
@@ -149,7 +150,7 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 		/* Some families keep theirs elsewhere. */
 		record.protocol = protocol ? protocol : record.protocol;
 	}
-	return tell(&fathom_bulk, &record.call, sizeof(record), PRIVILEGE_SOCKET);
+	return tell_in_bulk(&record.call, sizeof(record), PRIVILEGE_SOCKET);
 }
 
 #define PERF_CONFIG 8	/* where perf_event_attr has what is measured; its type is at 0 */
@@ -175,7 +176,7 @@ int CALL_END(privilege_feature, struct pt_regs *regs, long result)
 			    record.target_pid ? task_of(pid_numbered(record.target_pid)) :
 						current_task());
 	}
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_FEATURE);
+	return tell(&record.call, sizeof(record), PRIVILEGE_FEATURE);
 }
 
 #endif

@@ -87,8 +87,7 @@ int CALL_END(privilege_module, struct pt_regs *regs, long result)
 						   READ(file, file, f_path.mnt));
 		s->record.path_marks = s->walk.marks;
 	}
-	return tell_long(&fathom_facts, &s->record.call, sizeof(s->record), &s->walk,
-			 PRIVILEGE_MODULE);
+	return tell(&s->record.call, with_tail(sizeof(s->record), &s->walk), PRIVILEGE_MODULE);
 }
 
 #endif

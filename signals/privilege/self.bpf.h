@@ -55,7 +55,7 @@ int CALL_END(privilege_namespace, struct pt_regs *regs, long result)
 		name_target(&record.target_start, &record.target_tgid,
 			    task_of(pid_numbered(result)));
 	}
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_NAMESPACE);
+	return tell(&record.call, sizeof(record), PRIVILEGE_NAMESPACE);
 }
 
 /* 6.3 made the two words of a capability set one number; both are 64 bits in place. */
@@ -96,7 +96,7 @@ int CALL_END(privilege_credential, struct pt_regs *regs, long result)
 	record.asked[1] = ARG2(regs);
 	record.asked[2] = ARG3(regs);
 	credentials(&record);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_CREDENTIAL);
+	return tell(&record.call, sizeof(record), PRIVILEGE_CREDENTIAL);
 }
 
 /* capset: only one's own can be set, whatever the header's pid. */
@@ -111,7 +111,7 @@ int CALL_END(privilege_capability, struct pt_regs *regs, long result)
 	bpf_probe_read_user(&head, sizeof(head), (void *)ARG1(regs));
 	record.target_pid = head.pid;
 	credentials(&record);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_CAPABILITY);
+	return tell(&record.call, sizeof(record), PRIVILEGE_CAPABILITY);
 }
 
 /* Options of prctl(2) that change what a process may do or seems to be; the rest is not told. */
@@ -143,7 +143,7 @@ int CALL_END(privilege_prctl, struct pt_regs *regs, long result)
 	record.option = ARG1(regs);
 	record.value = ARG2(regs);
 	record.second = ARG3(regs);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_PRCTL);
+	return tell(&record.call, sizeof(record), PRIVILEGE_PRCTL);
 }
 
 BUFFER(chdir_buffer, privilege_chdir_record)
@@ -175,8 +175,7 @@ int CALL_END(privilege_chdir, struct pt_regs *regs, long result)
 			root ? READ(fs_struct, fs, root.mnt) : READ(fs_struct, fs, pwd.mnt));
 		s->record.resolved_marks = s->walk.marks;
 	}
-	return tell_long(&fathom_facts, &s->record.call, sizeof(s->record), &s->walk,
-			 PRIVILEGE_CHDIR);
+	return tell(&s->record.call, with_tail(sizeof(s->record), &s->walk), PRIVILEGE_CHDIR);
 }
 
 #endif

@@ -129,7 +129,7 @@ int CALL_END(privilege_ptrace, struct pt_regs *regs, long result)
 		target = task_of(pid_numbered(record.target_pid));
 	}
 	name_target(&record.target_start, &record.target_tgid, target);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_PTRACE);
+	return tell(&record.call, sizeof(record), PRIVILEGE_PTRACE);
 }
 
 /* process_vm_readv, process_vm_writev: the result is how many bytes went over. */
@@ -143,7 +143,7 @@ int CALL_END(privilege_memory, struct pt_regs *regs, long result)
 	record.target_pid = ARG1(regs);
 	name_target(&record.target_start, &record.target_tgid,
 		    task_of(pid_numbered(record.target_pid)));
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_MEMORY);
+	return tell(&record.call, sizeof(record), PRIVILEGE_MEMORY);
 }
 
 /*
@@ -172,7 +172,7 @@ int CALL_END(privilege_kill, struct pt_regs *regs, long result)
 	name_target(&record.target_start, &record.target_tgid, task_of(pid));
 	if (number == 200 && record.target_tgid == record.call.header.tgid)
 		return 0;
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_KILL);
+	return tell(&record.call, sizeof(record), PRIVILEGE_KILL);
 }
 
 #endif

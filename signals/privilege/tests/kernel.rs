@@ -6,6 +6,8 @@ mod descriptors;
 mod modules;
 #[path = "kernel/script.rs"]
 mod script;
+#[path = "kernel/storm.rs"]
+mod storm;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
