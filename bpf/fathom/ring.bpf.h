@@ -94,18 +94,37 @@ static __always_inline void submit_to(void *rings, __u32 worker, struct record_h
 		count_fate(record->kind, FATE_SUBMITTED);
 }
 
+/* Which worker's ring a process's records go to, so that they stay in their order. */
+static __always_inline __u32 worker_of(const struct record_header *record)
+{
+	struct fathom_config *cfg = agent_config();
+
+	return cfg && cfg->worker_mask ? (record->tgid * 0x9E3779B1u >> 16) & cfg->worker_mask : 0;
+}
+
 /*
  * Copies a finished record to its process's ring. A wake-up costs fifty times what the copy
  * does, so the reader polls by the clock and is woken only when the ring is filling up.
  */
 static __always_inline void submit(void *rings, struct record_header *record, __u32 size)
 {
-	struct fathom_config *cfg = agent_config();
-	__u32 worker = 0;
+	submit_to(rings, worker_of(record), record, size, BPF_RB_NO_WAKEUP);
+}
 
-	if (cfg && cfg->worker_mask)
-		worker = (record->tgid * 0x9E3779B1u >> 16) & cfg->worker_mask;
-	submit_to(rings, worker, record, size, BPF_RB_NO_WAKEUP);
+/*
+ * For what is worth as much as the life of processes, but which anyone can make in any number by a
+ * loop: half of the ring is left for that life, and the rest goes where loss hurts less.
+ */
+static __always_inline void submit_behind(struct record_header *record, __u32 size)
+{
+	__u32 worker = worker_of(record);
+	void *ring = bpf_map_lookup_elem(&fathom_facts, &worker);
+
+	if (ring && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <
+			    bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2)
+		submit_to(&fathom_facts, worker, record, size, BPF_RB_NO_WAKEUP);
+	else
+		submit_to(&fathom_bulk, worker, record, size, BPF_RB_NO_WAKEUP);
 }
 
 /* For what the first worker has to know at once. */

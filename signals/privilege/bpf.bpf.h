@@ -101,14 +101,15 @@ static __always_inline void asked_for(struct privilege_bpf_record *record, const
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_bpf, struct pt_regs *regs, long result)
 {
-	const void *attr = (void *)ARG2(regs);
+	struct call call = call_of(regs);
+	const void *attr = (void *)call.argument[1];
 	struct privilege_bpf_record record = {};
-	unsigned long command = ARG1(regs);
+	unsigned long command = call.argument[0];
 	int object = result < 0 ? -1 : result;
 
 	if (command < 64 && QUIET_COMMANDS >> command & 1)
 		return 0;
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
 	record.command = command;
 	switch (command) {
@@ -144,7 +145,7 @@ int CALL_END(privilege_bpf, struct pt_regs *regs, long result)
 		asked_for(&record, attr);
 	else
 		object_of(&record, object);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_BPF);
+	return tell(&record.call, sizeof(record), PRIVILEGE_BPF);
 }
 
 #endif

@@ -8,13 +8,32 @@
 #include "fathom/scope.bpf.h"
 #include "wire.h"
 
-/* All that is read of a call's registers is read here. */
-#define CALL(regs) ((regs)->orig_ax)
-#define ARG1(regs) ((regs)->di)
-#define ARG2(regs) ((regs)->si)
-#define ARG3(regs) ((regs)->dx)
-#define ARG4(regs) ((regs)->r10)
-#define ARG5(regs) ((regs)->r8)
+/* A system call as its caller made it. */
+struct call {
+	__u64 argument[6];
+	__u32 number;
+	__u32 spare;
+};
+
+/* At the end of a call: what it was. */
+static __always_inline void read_call(struct pt_regs *regs, struct call *call)
+{
+	call->number = regs->orig_ax;
+	call->argument[0] = regs->di;
+	call->argument[1] = regs->si;
+	call->argument[2] = regs->dx;
+	call->argument[3] = regs->r10;
+	call->argument[4] = regs->r8;
+	call->argument[5] = regs->r9;
+}
+
+static __always_inline struct call call_of(struct pt_regs *regs)
+{
+	struct call call;
+
+	read_call(regs, &call);
+	return call;
+}
 
 /* A buffer, NAME(), for records of TYPE with strings behind; once for each program. */
 #define BUFFER(NAME, TYPE)                                                  \
@@ -37,32 +56,40 @@
 	}
 
 /* Whether the call is to be told; what every record says of it. */
-static __always_inline bool call_begins(struct privilege_call_record *call, struct pt_regs *regs,
-					long result)
+static __always_inline bool begins(struct privilege_call_record *record, const struct call *call,
+				   long result)
 {
-	if (!scope_current(&call->header))
+	if (!scope_current(&record->header))
 		return false;
-	call->result = result;
-	call->number = CALL(regs);
-	call->spare = 0;
+	record->result = result;
+	record->number = call->number;
+	record->spare = 0;
 	return true;
 }
 
-static __always_inline int tell(void *rings, struct privilege_call_record *call, __u32 size,
-				__u16 kind)
-{
-	head_finish(&call->header, kind);
-	submit(rings, &call->header, size);
-	return 0;
-}
-
-/* The same with what stands behind the record in its buffer. */
-static __always_inline int tell_long(void *rings, struct privilege_call_record *call, __u32 size,
-				     volatile struct scratch_walk *walk, __u16 kind)
+/* A record's size with what stands behind it in its buffer; 0 if it cannot be. */
+static __always_inline __u32 with_tail(__u32 size, volatile struct scratch_walk *walk)
 {
 	__u32 end = walk->end;
 
-	return end <= SCRATCH_TAIL ? tell(rings, call, size + end, kind) : 0;
+	return end <= SCRATCH_TAIL ? size + end : 0;
+}
+
+static __always_inline int tell(struct privilege_call_record *record, __u32 size, __u16 kind)
+{
+	head_finish(&record->header, kind);
+	if (size)
+		submit_behind(&record->header, size);
+	return 0;
+}
+
+/* The same for what every program does. */
+static __always_inline int tell_in_bulk(struct privilege_call_record *record, __u32 size, __u16 kind)
+{
+	head_finish(&record->header, kind);
+	if (size)
+		submit(&fathom_bulk, &record->header, size);
+	return 0;
 }
 
 #endif

@@ -41,14 +41,15 @@ static __always_inline void describe(struct dup_buffer_value *s, struct file *fi
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_dup, struct pt_regs *regs, long result)
 {
-	unsigned long number = CALL(regs), command = (__u32)ARG2(regs);
+	struct call call = call_of(regs);
+	unsigned long number = call.number, command = (__u32)call.argument[1];
 	struct dup_buffer_value *s;
 	struct file *file = NULL;
 
 	if (number == 72 && command != F_DUPFD && command != F_DUPFD_CLOEXEC)
 		return 0;
 	s = dup_buffer();
-	if (!s || !call_begins(&s->record.call, regs, result))
+	if (!s || !begins(&s->record.call, &call, result))
 		return 0;
 	s->walk.end = 0;
 	s->walk.base_dentry = NULL;
@@ -56,52 +57,55 @@ int CALL_END(privilege_dup, struct pt_regs *regs, long result)
 	s->record.inode = s->record.filesystem = s->record.file_mode = 0;
 	s->record.path_length = s->record.path_marks = s->record.spare = 0;
 	s->record.source_start = s->record.source_tgid = s->record.flags = 0;
-	s->record.old_fd = number == 438 ? ARG2(regs) : ARG1(regs);
+	s->record.old_fd = number == 438 ? call.argument[1] : call.argument[0];
 	if (number == 292)
-		s->record.flags = ARG3(regs);
+		s->record.flags = call.argument[2];
 	else if (number == 438 || (number == 72 && command == F_DUPFD_CLOEXEC))
 		s->record.flags = O_CLOEXEC;
 	if (number == 438)
 		name_target(&s->record.source_start, &s->record.source_tgid,
-			    task_of(pid_of_descriptor(ARG1(regs))));
+			    task_of(pid_of_descriptor(call.argument[0])));
 	if (result >= 0)
 		file = current_file(result);
 	else if (number != 438)
 		file = current_file(s->record.old_fd);
 	if (file)
 		describe(s, file);
-	return tell_long(&fathom_bulk, &s->record.call, sizeof(s->record), &s->walk, PRIVILEGE_DUP);
+	return tell_in_bulk(&s->record.call, with_tail(sizeof(s->record), &s->walk),
+			    PRIVILEGE_DUP);
 }
 
 /* The name is the kernel's own copy; where there is no file, the caller's. */
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_memfd, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_memfd_record record = {};
 	struct file *file = NULL;
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	record.flags = ARG2(regs);
+	record.flags = call.argument[1];
 	if (result >= 0)
 		file = current_file(result);
 	if (file)
 		bpf_probe_read_kernel_str(record.name, sizeof(record.name),
 					  READ(dentry, READ(file, file, f_path.dentry), d_name.name));
 	else
-		read_user_string(record.name, sizeof(record.name), (void *)ARG1(regs));
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_MEMFD);
+		read_user_string(record.name, sizeof(record.name), (void *)call.argument[0]);
+	return tell(&record.call, sizeof(record), PRIVILEGE_MEMFD);
 }
 
 /* The ring itself says what it became; where there is none, the caller says what was asked for. */
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_uring, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_uring_record record = {};
 	struct io_uring_params asked = {};
 	struct io_ring_ctx *ring = NULL;
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
 	if (result >= 0)
 		ring = READ(file, current_file(result), private_data);
@@ -109,11 +113,11 @@ int CALL_END(privilege_uring, struct pt_regs *regs, long result)
 		record.entries = READ(io_ring_ctx, ring, sq_entries);
 		record.flags = READ(io_ring_ctx, ring, flags);
 	} else {
-		bpf_probe_read_user(&asked, sizeof(asked), (void *)ARG2(regs));
-		record.entries = ARG1(regs);
+		bpf_probe_read_user(&asked, sizeof(asked), (void *)call.argument[1]);
+		record.entries = call.argument[0];
 		record.flags = asked.flags;
 	}
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_URING);
+	return tell(&record.call, sizeof(record), PRIVILEGE_URING);
 }
 
 #define SOCK_TYPE_MASK 0xf
@@ -122,19 +126,20 @@ int CALL_END(privilege_uring, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_socket_record record = { .fd = -1, .second_fd = -1 };
 	int pair[2] = { -1, -1 };
 	struct sock *sk = NULL;
 	__u32 protocol;
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	record.family = ARG1(regs);
-	record.socket_type = ARG2(regs);
-	record.protocol = ARG3(regs);
-	if (CALL(regs) == 41) {
+	record.family = call.argument[0];
+	record.socket_type = call.argument[1];
+	record.protocol = call.argument[2];
+	if (call.number == 41) {
 		record.fd = result;
-	} else if (!result && !bpf_probe_read_user(pair, sizeof(pair), (void *)ARG4(regs))) {
+	} else if (!result && !bpf_probe_read_user(pair, sizeof(pair), (void *)call.argument[3])) {
 		record.fd = pair[0];
 		record.second_fd = pair[1];
 		sk = current_sock(record.second_fd);
@@ -149,7 +154,7 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 		/* Some families keep theirs elsewhere. */
 		record.protocol = protocol ? protocol : record.protocol;
 	}
-	return tell(&fathom_bulk, &record.call, sizeof(record), PRIVILEGE_SOCKET);
+	return tell_in_bulk(&record.call, sizeof(record), PRIVILEGE_SOCKET);
 }
 
 #define PERF_CONFIG 8	/* where perf_event_attr has what is measured; its type is at 0 */
@@ -158,24 +163,25 @@ int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_feature, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_feature_record record = { .cpu = -1 };
-	const void *attr = (void *)ARG1(regs);
+	const void *attr = (void *)call.argument[0];
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	if (CALL(regs) == 323) {
-		record.flags = ARG1(regs);
+	if (call.number == 323) {
+		record.flags = call.argument[0];
 	} else {
 		bpf_probe_read_user(&record.event_type, sizeof(record.event_type), attr);
 		bpf_probe_read_user(&record.config, sizeof(record.config), attr + PERF_CONFIG);
-		record.target_pid = ARG2(regs);
-		record.cpu = ARG3(regs);
-		record.flags = ARG5(regs);
+		record.target_pid = call.argument[1];
+		record.cpu = call.argument[2];
+		record.flags = call.argument[4];
 		name_target(&record.target_start, &record.target_tgid,
 			    record.target_pid ? task_of(pid_numbered(record.target_pid)) :
 						current_task());
 	}
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_FEATURE);
+	return tell(&record.call, sizeof(record), PRIVILEGE_FEATURE);
 }
 
 #endif

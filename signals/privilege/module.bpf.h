@@ -50,12 +50,13 @@ int BPF_PROG(privilege_module_freed, struct module *module)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_module, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct module_buffer_value *s = module_buffer();
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct module_name *name;
 	struct file *file = NULL;
 
-	if (!s || !call_begins(&s->record.call, regs, result))
+	if (!s || !begins(&s->record.call, &call, result))
 		return 0;
 	s->walk.end = 0;
 	s->walk.base_dentry = NULL;
@@ -64,20 +65,20 @@ int CALL_END(privilege_module, struct pt_regs *regs, long result)
 	s->record.args_length = s->record.path_length = s->record.path_marks = 0;
 	name = bpf_map_lookup_elem(&privilege_modules, &thread);
 	s->record.name_length = name ? kernel_string(s->tail, &s->walk, name->text) : 0;
-	switch (CALL(regs)) {
+	switch (call.number) {
 	case 175: /* init_module */
-		s->record.args_length = user_string(s->tail, &s->walk, (void *)ARG3(regs));
+		s->record.args_length = user_string(s->tail, &s->walk, (void *)call.argument[2]);
 		break;
 	case 313: /* finit_module */
-		s->record.fd = ARG1(regs);
-		s->record.flags = ARG3(regs);
-		s->record.args_length = user_string(s->tail, &s->walk, (void *)ARG2(regs));
+		s->record.fd = call.argument[0];
+		s->record.flags = call.argument[2];
+		s->record.args_length = user_string(s->tail, &s->walk, (void *)call.argument[1]);
 		file = current_file(s->record.fd);
 		break;
 	case 176: /* delete_module */
-		s->record.flags = ARG2(regs);
+		s->record.flags = call.argument[1];
 		if (!name)
-			s->record.name_length = user_string(s->tail, &s->walk, (void *)ARG1(regs));
+			s->record.name_length = user_string(s->tail, &s->walk, (void *)call.argument[0]);
 		break;
 	}
 	bpf_map_delete_elem(&privilege_modules, &thread);
@@ -87,8 +88,7 @@ int CALL_END(privilege_module, struct pt_regs *regs, long result)
 						   READ(file, file, f_path.mnt));
 		s->record.path_marks = s->walk.marks;
 	}
-	return tell_long(&fathom_facts, &s->record.call, sizeof(s->record), &s->walk,
-			 PRIVILEGE_MODULE);
+	return tell(&s->record.call, with_tail(sizeof(s->record), &s->walk), PRIVILEGE_MODULE);
 }
 
 #endif

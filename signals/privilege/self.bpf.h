@@ -34,28 +34,29 @@ static __always_inline void namespace_of(struct privilege_namespace_record *reco
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_namespace, struct pt_regs *regs, long result)
 {
-	struct privilege_namespace_record record = { .fd = -1, .flags = ARG1(regs) };
-	unsigned long number = CALL(regs);
+	struct call call = call_of(regs);
+	struct privilege_namespace_record record = { .fd = -1, .flags = call.argument[0] };
+	unsigned long number = call.number;
 	__u64 flags = 0;
 
 	if (number == 435 /* clone3 */) {
-		bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG1(regs));
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)call.argument[0]);
 		record.flags = flags;
 	}
 	/* A child returns from the call as well, with 0. */
 	if ((number == 435 || number == 56) && (!result || !(record.flags & CLONE_NEW)))
 		return 0;
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
 	if (number == 308) {
-		record.fd = ARG1(regs);
-		record.flags = ARG2(regs);
+		record.fd = call.argument[0];
+		record.flags = call.argument[1];
 		namespace_of(&record);
 	} else if (number != 272 && result > 0) {
 		name_target(&record.target_start, &record.target_tgid,
 			    task_of(pid_numbered(result)));
 	}
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_NAMESPACE);
+	return tell(&record.call, sizeof(record), PRIVILEGE_NAMESPACE);
 }
 
 /* 6.3 made the two words of a capability set one number; both are 64 bits in place. */
@@ -88,30 +89,32 @@ static __always_inline void credentials(struct privilege_credential_record *reco
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_credential, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_credential_record record = {};
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	record.asked[0] = ARG1(regs);
-	record.asked[1] = ARG2(regs);
-	record.asked[2] = ARG3(regs);
+	record.asked[0] = call.argument[0];
+	record.asked[1] = call.argument[1];
+	record.asked[2] = call.argument[2];
 	credentials(&record);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_CREDENTIAL);
+	return tell(&record.call, sizeof(record), PRIVILEGE_CREDENTIAL);
 }
 
 /* capset: only one's own can be set, whatever the header's pid. */
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_capability, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_credential_record record = {};
 	struct __user_cap_header_struct head = {};
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	bpf_probe_read_user(&head, sizeof(head), (void *)ARG1(regs));
+	bpf_probe_read_user(&head, sizeof(head), (void *)call.argument[0]);
 	record.target_pid = head.pid;
 	credentials(&record);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_CAPABILITY);
+	return tell(&record.call, sizeof(record), PRIVILEGE_CAPABILITY);
 }
 
 /* Options of prctl(2) that change what a process may do or seems to be; the rest is not told. */
@@ -136,14 +139,15 @@ static __always_inline bool option_told(unsigned long option, unsigned long valu
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_prctl, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_prctl_record record = {};
 
-	if (!option_told(ARG1(regs), ARG2(regs)) || !call_begins(&record.call, regs, result))
+	if (!option_told(call.argument[0], call.argument[1]) || !begins(&record.call, &call, result))
 		return 0;
-	record.option = ARG1(regs);
-	record.value = ARG2(regs);
-	record.second = ARG3(regs);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_PRCTL);
+	record.option = call.argument[0];
+	record.value = call.argument[1];
+	record.second = call.argument[2];
+	return tell(&record.call, sizeof(record), PRIVILEGE_PRCTL);
 }
 
 BUFFER(chdir_buffer, privilege_chdir_record)
@@ -152,22 +156,23 @@ BUFFER(chdir_buffer, privilege_chdir_record)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_chdir, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct fs_struct *fs = READ(task_struct, current_task(), fs);
 	struct chdir_buffer_value *s = chdir_buffer();
-	unsigned long number = CALL(regs);
+	unsigned long number = call.number;
 	bool root = number == 161 || number == 155;
 
-	if (!s || !call_begins(&s->record.call, regs, result))
+	if (!s || !begins(&s->record.call, &call, result))
 		return 0;
 	s->walk.end = 0;
 	s->walk.base_dentry = NULL;
-	s->record.fd = number == 81 ? (int)ARG1(regs) : -1;
+	s->record.fd = number == 81 ? (int)call.argument[0] : -1;
 	s->record.given_length = s->record.second_length = s->record.spare = 0;
 	s->record.resolved_length = s->record.resolved_marks = 0;
 	if (number != 81)
-		s->record.given_length = user_string(s->tail, &s->walk, (void *)ARG1(regs));
+		s->record.given_length = user_string(s->tail, &s->walk, (void *)call.argument[0]);
 	if (number == 155)
-		s->record.second_length = user_string(s->tail, &s->walk, (void *)ARG2(regs));
+		s->record.second_length = user_string(s->tail, &s->walk, (void *)call.argument[1]);
 	if (!result) {
 		s->record.resolved_length = path_names(
 			s->tail, &s->walk,
@@ -175,8 +180,7 @@ int CALL_END(privilege_chdir, struct pt_regs *regs, long result)
 			root ? READ(fs_struct, fs, root.mnt) : READ(fs_struct, fs, pwd.mnt));
 		s->record.resolved_marks = s->walk.marks;
 	}
-	return tell_long(&fathom_facts, &s->record.call, sizeof(s->record), &s->walk,
-			 PRIVILEGE_CHDIR);
+	return tell(&s->record.call, with_tail(sizeof(s->record), &s->walk), PRIVILEGE_CHDIR);
 }
 
 #endif

@@ -117,33 +117,35 @@ static __always_inline bool only_looks(unsigned long request)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_ptrace, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_target_record record = {};
-	unsigned long request = ARG1(regs);
+	unsigned long request = call.argument[0];
 	struct task_struct *target = current_task();
 
-	if (only_looks(request) || !call_begins(&record.call, regs, result))
+	if (only_looks(request) || !begins(&record.call, &call, result))
 		return 0;
 	record.request = request;
 	if (request != PTRACE_TRACEME) {
-		record.target_pid = ARG2(regs);
+		record.target_pid = call.argument[1];
 		target = task_of(pid_numbered(record.target_pid));
 	}
 	name_target(&record.target_start, &record.target_tgid, target);
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_PTRACE);
+	return tell(&record.call, sizeof(record), PRIVILEGE_PTRACE);
 }
 
 /* process_vm_readv, process_vm_writev: the result is how many bytes went over. */
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_memory, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_target_record record = {};
 
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	record.target_pid = ARG1(regs);
+	record.target_pid = call.argument[0];
 	name_target(&record.target_start, &record.target_tgid,
 		    task_of(pid_numbered(record.target_pid)));
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_MEMORY);
+	return tell(&record.call, sizeof(record), PRIVILEGE_MEMORY);
 }
 
 /*
@@ -154,25 +156,26 @@ int CALL_END(privilege_memory, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_kill, struct pt_regs *regs, long result)
 {
+	struct call call = call_of(regs);
 	struct privilege_target_record record = {};
-	unsigned long number = CALL(regs);
+	unsigned long number = call.number;
 	struct pid *pid;
 
-	if (number == 234 && (int)ARG1(regs) == own_number())
+	if (number == 234 && (int)call.argument[0] == own_number())
 		return 0;
-	if (!call_begins(&record.call, regs, result))
+	if (!begins(&record.call, &call, result))
 		return 0;
-	record.request = number == 234 ? ARG3(regs) : ARG2(regs);
+	record.request = number == 234 ? call.argument[2] : call.argument[1];
 	if (number == 424) {
-		pid = pid_of_descriptor(ARG1(regs));
+		pid = pid_of_descriptor(call.argument[0]);
 	} else {
-		record.target_pid = ARG1(regs);
-		pid = pid_numbered(number == 234 ? (int)ARG2(regs) : record.target_pid);
+		record.target_pid = call.argument[0];
+		pid = pid_numbered(number == 234 ? (int)call.argument[1] : record.target_pid);
 	}
 	name_target(&record.target_start, &record.target_tgid, task_of(pid));
 	if (number == 200 && record.target_tgid == record.call.header.tgid)
 		return 0;
-	return tell(&fathom_facts, &record.call, sizeof(record), PRIVILEGE_KILL);
+	return tell(&record.call, sizeof(record), PRIVILEGE_KILL);
 }
 
 #endif

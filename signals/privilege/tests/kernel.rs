@@ -6,6 +6,8 @@ mod descriptors;
 mod modules;
 #[path = "kernel/script.rs"]
 mod script;
+#[path = "kernel/storm.rs"]
+mod storm;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -292,4 +294,29 @@ fn classic_tracepoints_give_the_same_rows() {
     };
     assert_eq!(plain.lines(), classic.lines());
     assert_eq!(plain.rows.len(), words.len());
+}
+
+#[test]
+fn a_root_is_exchanged() {
+    let test = "a_root_is_exchanged";
+    let words = [
+        "272 131072",                       // unshare CLONE_NEWNS
+        "?0 165 'none' '/' 0 278528 0",     // and no mount of ours gets out
+        "?0 ?1 165 'tmpfs' '/tmp' 'tmpfs'", // mount
+        "?0 ?1 80 '/tmp'",
+        "?0 ?1 155 '.' '.'", // pivot_root
+    ];
+    let Some(ran) = run(test, &words) else { return };
+    assert_eq!(ran.results[..4], [0; 4], "a mount namespace of its own");
+    // The root of a guest is no mount that could be exchanged.
+    let end = match ran.results[4] {
+        0 => "path_resolved=/".to_string(),
+        error => format!("error={}", -error),
+    };
+    let expected = [
+        "namespace_change call=unshare flags=131072".to_string(),
+        "process_chdir call=chdir path=/tmp path_resolved=/tmp".to_string(),
+        format!("process_chdir call=pivot_root path=. put_old=. {end}"),
+    ];
+    assert_eq!(ran.lines(), expected);
 }
