@@ -420,4 +420,6 @@ int file_exec(__u64 *ctx)
 	return finish(s, FILE_EXEC);
 }
 
+#include "uring.bpf.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -46,6 +46,19 @@ fn calls_of_32_bits_make_the_same_rows() {
     }
 }
 
+/// What goes through a ring, done by the caller, by a worker or by the thread that polls for it.
+#[test]
+fn io_uring_makes_the_same_rows() {
+    let test = "io_uring_makes_the_same_rows";
+    for mechanism in &mechanisms() {
+        for way in ["ring", "worker", "poller"] {
+            let Some((acts, rows, place)) = acts(test, mechanism, way) else { continue };
+            let rows = one_each(&acts, &rows, &format!("{mechanism}, {way}"));
+            opened_what_they_name(&acts, &rows, &place);
+        }
+    }
+}
+
 /// Loads the signal on one rung, acts, and gives the acts, the rows from the first act on, and where.
 fn acts(
     test: &str,
@@ -79,7 +92,8 @@ fn one_each<'r>(acts: &[Act], rows: &'r [Seen], mechanism: &str) -> Vec<&'r Seen
 /// What was opened by a name in `place` is what the kernel found there.
 fn opened_what_they_name(acts: &[Act], rows: &[&Seen], place: &Path) {
     for (act, row) in acts.iter().zip(rows).filter(|(act, _)| act.table == "file_open") {
-        let expected = act.error().is_none().then(|| place.join(&act.about[0]));
+        let name = if act.about[0] == "link" { "made" } else { &act.about[0] };
+        let expected = act.error().is_none().then(|| place.join(name));
         assert_eq!(row.text("path_resolved").map(Path::new), expected.as_deref(), "{row:#?}");
         assert_eq!(row.number("fd"), (act.result >= 0).then_some(act.result));
     }
