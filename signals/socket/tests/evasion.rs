@@ -14,6 +14,14 @@ fn socketcall_makes_the_same_rows() {
     told_on_every_rung("socketcall_makes_the_same_rows", "socketcall");
 }
 
+/// What goes through a ring, done by the caller, by a worker or by the thread that polls for it.
+#[test]
+fn io_uring_makes_the_same_rows() {
+    for way in ["ring", "worker", "poller"] {
+        told_on_every_rung("io_uring_makes_the_same_rows", way);
+    }
+}
+
 fn told_on_every_rung(test: &str, way: &str) {
     for mechanism in &mechanisms() {
         let watch = Watch::start(test, &[&SOCKET], &[mechanism]).expect("it loads");
