@@ -368,13 +368,13 @@ int process_exec(__u64 *ctx)
 
 /* One more argument of a user's vector. False at its end, or where no more can be had. */
 static __always_inline bool user_arg(struct scratch_value *s, volatile struct scratch_walk *walk,
-				     const char *const *argv)
+				     const void *argv, __u32 width)
 {
 	__u32 end = walk->end;
-	const char *arg;
+	__u64 arg = 0;
 	long n;
 
-	if (bpf_probe_read_user(&arg, sizeof(arg), argv)) {
+	if (bpf_probe_read_user(&arg, width & 15, argv)) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
 	}
@@ -385,7 +385,7 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 	}
 	if (end - walk->start >= ARGS_BYTES || end > SCRATCH_TAIL - ARG_BYTES)
 		return false;
-	n = read_user_string(s->tail + end, ARG_BYTES, arg);
+	n = read_user_string(s->tail + end, ARG_BYTES, (void *)arg);
 	if (n <= 0) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
@@ -396,8 +396,8 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 	return true;
 }
 
-/* Joins a user's argument vector, up to about ARGS_BYTES. */
-static __always_inline void user_args(struct scratch_value *s, const char *const *argv)
+/* Joins a user's argument vector, whose pointers have `width` bytes, up to about ARGS_BYTES. */
+static __always_inline void user_args(struct scratch_value *s, const void *argv, __u32 width)
 {
 	volatile struct scratch_walk *walk = &s->walk;
 	int i;
@@ -406,7 +406,7 @@ static __always_inline void user_args(struct scratch_value *s, const char *const
 	walk->marks = 0;
 	s->record.marks |= PROCESS_ARGS_TRUNCATED;
 	for (i = 0; i < 128; i++)
-		if (!user_arg(s, walk, argv + i))
+		if (!user_arg(s, walk, argv + i * width, width))
 			break;
 	s->record.args_length = walk->end - walk->start;
 }
@@ -420,20 +420,22 @@ int CALL_END(process_exec_failed, struct pt_regs *regs, long result)
 {
 	struct scratch_value *s = failed_scratch();
 	struct task_struct *task = current_task();
-	bool at_form = BPF_CORE_READ(regs, orig_ax) == NR_EXECVEAT;
+	struct call call;
+	__u64 *argument;
 
 	if (result >= 0 || !s || !scope_current(&s->record.header))
 		return 0;
 	s->record.marks = 0;
-	s->record.call = at_form ? NR_EXECVEAT : NR_EXECVE;
+	read_call(regs, &call);
+	s->record.call = call.number;
+	argument = call.number == NR_EXECVEAT ? &call.argument[1] : call.argument;
 	s->record.error = result;
 	s->record.latency = 0;
 	describe(task, &s->record.facts);
 	executable(BPF_CORE_READ(task, mm, exe_file), &s->record);
 	places(task, BPF_CORE_READ(task, mm, exe_file), s);
-	s->record.given_length = user_string(s->tail, &s->walk, (void *)(
-		at_form ? BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, di)));
-	user_args(s, (void *)(at_form ? BPF_CORE_READ(regs, dx) : BPF_CORE_READ(regs, si)));
+	s->record.given_length = user_string(s->tail, &s->walk, (void *)argument[0]);
+	user_args(s, (void *)argument[1], call.ia32 ? sizeof(__u32) : sizeof(__u64));
 	head_finish(&s->record.header, PROCESS_EXEC_FAILED);
 	send_exec(s);
 	return 0;

@@ -288,53 +288,80 @@ static __always_inline void message(struct scratch_value *s, struct sock *sk, co
 	datagram(s, sk, sock_name(sk), SOCKET_CALLER, bytes, call, out);
 }
 
-/* The messages of a vector: the kernel wrote each one's length behind it. */
-static __always_inline void messages(struct scratch_value *s, struct sock *sk,
-				     struct mmsghdr *vector, long count, __u16 call, bool out)
+/* One header of a vector, or the only one, from where the caller has it. */
+static __always_inline bool user_message(struct mmsghdr *message, const void *from, bool ia32)
 {
+	struct ia32_mmsghdr narrow;
+
+	if (!ia32)
+		return !bpf_probe_read_user(message, sizeof(*message), from);
+	if (bpf_probe_read_user(&narrow, sizeof(narrow), from))
+		return false;
+	message->msg_hdr.msg_name = (void *)(__u64)narrow.msg_hdr.msg_name;
+	message->msg_hdr.msg_namelen = narrow.msg_hdr.msg_namelen;
+	message->msg_len = narrow.msg_len;
+	return true;
+}
+
+/* The same where no length stands behind it. */
+static __always_inline bool user_header(struct user_msghdr *header, const void *from, bool ia32)
+{
+	struct ia32_msghdr narrow;
+
+	if (!ia32)
+		return !bpf_probe_read_user(header, sizeof(*header), from);
+	if (bpf_probe_read_user(&narrow, sizeof(narrow), from))
+		return false;
+	header->msg_name = (void *)(__u64)narrow.msg_name;
+	header->msg_namelen = narrow.msg_namelen;
+	return true;
+}
+
+/* The messages of a vector: the kernel wrote each one's length behind it. */
+static __always_inline void messages(struct scratch_value *s, struct sock *sk, long count, bool out)
+{
+	__u32 size = s->call.ia32 ? sizeof(struct ia32_mmsghdr) : sizeof(struct mmsghdr);
+	const void *vector = (void *)s->call.argument[1];
 	struct mmsghdr *one = &s->message;
 	int i;
 
 	for (i = 0; i < MESSAGES && i < count; i++) {
-		if (bpf_probe_read_user(one, sizeof(*one), vector + i))
+		if (!user_message(one, vector + i * size, s->call.ia32))
 			break;
 		message(s, sk, one->msg_hdr.msg_name, one->msg_hdr.msg_namelen, one->msg_len,
-			call, out);
+			s->call.number, out);
 	}
 	if (i < count)
 		count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
 }
 
-static __always_inline void message_call(struct scratch_value *s, struct sock *sk,
-					 struct pt_regs *regs, long result, bool out)
+static __always_inline void message_call(struct scratch_value *s, struct sock *sk, long result,
+					 bool out)
 {
-	unsigned long number = regs->orig_ax;
 	struct user_msghdr *msg = &s->message.msg_hdr;
-	void *second = (void *)regs->si;
-	__u64 sixth = regs->r9;
+	__u32 number = s->call.number;
+	__u64 sixth = s->call.argument[5];
 	__u32 length = sixth;
 
 	if (number == NR_SENDTO || number == NR_RECVFROM) {
 		/* recvfrom has a pointer to the length. */
 		if (!out && bpf_probe_read_user(&length, sizeof(length), (void *)sixth))
 			length = 0;
-		message(s, sk, (void *)regs->r8, length, result, number, out);
+		message(s, sk, (void *)s->call.argument[4], length, result, number, out);
 	} else if (number == NR_SENDMSG || number == NR_RECVMSG) {
-		if (bpf_probe_read_user(msg, sizeof(*msg), second))
+		if (!user_header(msg, (void *)s->call.argument[1], s->call.ia32))
 			count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
 		else
 			message(s, sk, msg->msg_name, msg->msg_namelen, result, number, out);
 	} else {
-		messages(s, sk, second, result, number, out);
+		messages(s, sk, result, out);
 	}
 }
 
 /* To look at what waits, or at an error, is to receive nothing. */
-static __always_inline bool looks_only(struct pt_regs *regs)
+static __always_inline bool looks_only(const struct call *call)
 {
-	if (regs->orig_ax == NR_RECVMSG)
-		return regs->dx & MSG_LOOK;
-	return regs->r10 & MSG_LOOK;
+	return call->argument[call->number == NR_RECVMSG ? 2 : 3] & MSG_LOOK;
 }
 
 static __always_inline int message_calls(struct pt_regs *regs, long result, bool out)
@@ -344,9 +371,13 @@ static __always_inline int message_calls(struct pt_regs *regs, long result, bool
 
 	if (result < 0 || !s || !scope_current(&s->head))
 		return 0;
-	sk = current_sock(regs->di);
-	if (sk && is_udp(sk) && (out || !looks_only(regs)))
-		message_call(s, sk, regs, result, out);
+	if (!read_socket_call(regs, &s->call)) {
+		count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
+		return 0;
+	}
+	sk = current_sock(s->call.argument[0]);
+	if (sk && is_udp(sk) && (out || !looks_only(&s->call)))
+		message_call(s, sk, result, out);
 	return 0;
 }
 
