@@ -1,0 +1,8 @@
+//! Receivers against real servers on loopback, real files and real disks.
+
+mod http;
+mod mutual;
+mod overload;
+mod restart;
+mod sample;
+mod server;
