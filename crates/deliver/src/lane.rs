@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use telemetry::{Account, Counter};
 
 use crate::Notice;
-use crate::queue::{Queue, Refusal};
+use crate::queue::{Found, Queue, Refusal};
 
 /// How a receiver is doing.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ pub(crate) struct Lane {
     /// Something in `state` changed.
     changed: Condvar,
     /// Where the queue is on disk. Never locked by those who send.
-    disk: Option<Mutex<Queue>>,
+    disk: OnceLock<Mutex<Queue>>,
     health: Mutex<Health>,
     account: Account,
     queue_full: Counter,
@@ -76,28 +76,31 @@ struct Health {
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 impl Lane {
-    /// A lane for `most` notices in memory; with `disk`, whatever that holds besides.
-    pub(crate) fn new(
-        name: &str,
-        kind: &'static str,
-        most: usize,
-        account: Account,
-        disk: Option<Queue>,
-    ) -> Lane {
-        let state = State { ready: disk.as_ref().map_or(0, Queue::len), ..State::default() };
+    /// A lane for `most` notices in memory.
+    pub(crate) fn new(name: &str, kind: &'static str, most: usize, account: Account) -> Lane {
         let (queue_full, closed) = (account.dropped("queue_full"), account.dropped("closed"));
         Lane {
             name: name.to_string(),
             kind,
             most,
-            state: Mutex::new(state),
+            state: Mutex::default(),
             changed: Condvar::new(),
-            disk: disk.map(Mutex::new),
+            disk: OnceLock::new(),
             health: Mutex::default(),
             account,
             queue_full,
             closed,
         }
+    }
+
+    /// Puts what waits on disk, behind what an earlier agent left there. To be called once, before
+    /// any thread of the lane starts.
+    pub(crate) fn set_disk(&self, queue: Queue, found: Found) {
+        // Taken by this agent, in its turn.
+        self.account.taken.add(found.waiting + found.torn);
+        self.account.drop("damaged", found.torn);
+        self.state().ready = queue.len();
+        self.disk.get_or_init(|| Mutex::new(queue));
     }
 
     /// What it is called.
@@ -107,7 +110,7 @@ impl Lane {
 
     /// Whether its queue is on disk.
     pub(crate) fn is_on_disk(&self) -> bool {
-        self.disk.is_some()
+        self.disk.get().is_some()
     }
 
     /// Takes a notice, or drops and counts it. Waits for nobody.
@@ -116,7 +119,7 @@ impl Lane {
         let mut state = self.state();
         if state.closing.is_some() {
             self.closed.add(1);
-        } else if state.inbox.len() >= self.most {
+        } else if state.inbox.len() + state.moving as usize >= self.most {
             self.queue_full.add(1);
         } else {
             state.inbox.push_back(notice.clone());
@@ -135,7 +138,7 @@ impl Lane {
             if state.given_up || state.closing.is_some_and(|until| Instant::now() >= until) {
                 return None;
             }
-            match &self.disk {
+            match self.disk.get() {
                 None if !state.inbox.is_empty() => {
                     return Some(state.inbox.iter().take(most).cloned().collect());
                 }
@@ -166,7 +169,7 @@ impl Lane {
         if state.given_up {
             return;
         }
-        match &self.disk {
+        match self.disk.get() {
             None => drop(state.inbox.drain(..count)),
             Some(disk) => {
                 state.ready -= (count as u64).min(state.ready);
@@ -201,7 +204,7 @@ impl Lane {
 
     /// Moves what was sent to disk until no more comes. To be run on a thread of its own.
     pub(crate) fn keep(&self) {
-        let Some(disk) = &self.disk else { return };
+        let Some(disk) = self.disk.get() else { return };
         let mut synced = Instant::now();
         let mut unsynced: Vec<File> = Vec::new();
         loop {
@@ -265,7 +268,7 @@ impl Lane {
     pub(crate) fn give_up(&self) {
         let mut state = self.state();
         let until = state.closing.unwrap_or_else(Instant::now);
-        while !(state.ended && (state.kept || self.disk.is_none())) && Instant::now() < until {
+        while !(state.ended && (state.kept || !self.is_on_disk())) && Instant::now() < until {
             state = self.wait(state, Some(until));
         }
         let ended = state.ended && state.kept;
@@ -273,7 +276,7 @@ impl Lane {
         self.closed.add(state.inbox.drain(..).count() as u64);
         drop(state);
         self.changed.notify_all();
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = self.disk.get() {
             let mut queue = lock(disk);
             let forgotten = queue.forget_overflow();
             self.closed.add(forgotten);
@@ -314,7 +317,7 @@ impl Lane {
         let mut oldest = state.inbox.front().map(|it| it.time);
         drop(state);
         let mut trouble = None;
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = self.disk.get() {
             let queue = lock(disk);
             oldest = queue.oldest().or(oldest);
             trouble = queue.trouble().map(str::to_string);

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use export::{RotatingFile, Rotation};
+use export::{RotatingFile, Rotation, WriteError};
 
 use super::{Carrier, Trouble};
 use crate::shape::falco;
@@ -20,7 +21,17 @@ pub(super) struct Lines {
 
 enum Sink {
     Stream(Stream),
-    File { file: RotatingFile, after: Duration, begun: Option<SystemTime> },
+    File(Rotated),
+}
+
+/// A file that is put aside now and then.
+struct Rotated {
+    path: PathBuf,
+    rotation: Rotation,
+    after: Duration,
+    begun: Option<SystemTime>,
+    /// None until the first line: the receiver before this one, whose place it takes, may have it.
+    file: Option<RotatingFile>,
 }
 
 /// A pipe, a terminal, or whatever standard output is.
@@ -53,9 +64,16 @@ impl Lines {
         let rotation = Rotation { max_bytes, keep: config.keep };
         // Between two agents nothing is lost: the file goes on, and so does its age.
         let begun = fs::metadata(&config.path).and_then(|file| file.created()).ok();
-        let file = RotatingFile::open(&config.path, Some(rotation));
-        let file = file.map_err(|error| error.to_string())?;
-        Ok(Lines { format: config.format.clone(), sink: Sink::File { file, after, begun } })
+        let path = config.path.clone();
+        let mut rotated = Rotated { path, rotation, after, begun, file: None };
+        if let Err(error) = rotated.file()
+            && error.source.kind() != io::ErrorKind::ResourceBusy
+        {
+            return Err(error.to_string());
+        }
+        // It was only to be seen whether it can be: the receiver before this one may need it yet.
+        rotated.file = None;
+        Ok(Lines { format: config.format.clone(), sink: Sink::File(rotated) })
     }
 }
 
@@ -68,23 +86,36 @@ impl Carrier for Lines {
         let lines = falco::lines(notices, &self.format);
         match &mut self.sink {
             Sink::Stream(stream) => stream.write(lines.as_bytes())?,
-            Sink::File { file, after, begun } => {
-                let now = SystemTime::now();
-                let age = now.duration_since(*begun.get_or_insert(now)).unwrap_or_default();
-                let aside = if *after > Duration::ZERO && age >= *after {
-                    *begun = Some(now);
-                    file.put_aside()
-                } else {
-                    Ok(())
+            Sink::File(rotated) => rotated.write(lines.as_bytes()).map_err(|error| {
+                // An error before the first line has none of them.
+                let unwritten = match error.unwritten {
+                    0 => notices.len(),
+                    some => usize::try_from(some).unwrap_or(usize::MAX),
                 };
-                aside.and_then(|()| file.write(lines.as_bytes())).map_err(|error| {
-                    let unwritten = usize::try_from(error.unwritten).unwrap_or(usize::MAX);
-                    let delivered = notices.len().saturating_sub(unwritten.max(1));
-                    Trouble::Later { delivered, after: None, words: error.to_string() }
-                })?;
-            }
+                let delivered = notices.len().saturating_sub(unwritten);
+                Trouble::Later { delivered, after: None, words: error.to_string() }
+            })?,
         }
         Ok(0)
+    }
+}
+
+impl Rotated {
+    fn file(&mut self) -> Result<&mut RotatingFile, WriteError> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(RotatingFile::open(&self.path, Some(self.rotation))?)),
+        }
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<(), WriteError> {
+        let now = SystemTime::now();
+        let age = now.duration_since(*self.begun.get_or_insert(now)).unwrap_or_default();
+        if self.after > Duration::ZERO && age >= self.after {
+            self.file()?.put_aside()?;
+            self.begun = Some(now);
+        }
+        self.file()?.write(lines)
     }
 }
 
@@ -142,8 +173,8 @@ mod tests {
             let config = File { path: path.clone(), rotate_size, rotate_after, ..File::default() };
             let mut lines = Lines::file(&config).unwrap();
             lines.carry(&[numbered(1)]).unwrap();
-            if let Sink::File { begun, .. } = &mut lines.sink {
-                *begun = Some(SystemTime::now() - Duration::from_secs(9));
+            if let Sink::File(rotated) = &mut lines.sink {
+                rotated.begun = Some(SystemTime::now() - Duration::from_secs(9));
             }
             lines.carry(&[numbered(2)]).unwrap();
             let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();

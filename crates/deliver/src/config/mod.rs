@@ -156,7 +156,8 @@ sections! {
     Program {
         /// The program and its arguments; no shell is asked: `[sh, -c, "…"]` asks one.
         command: Vec<String> = Vec::new(),
-        /// Whether one program gets all alerts; otherwise it is started for each.
+        /// Whether one program gets all alerts; otherwise it is started for each. One that dies is
+        /// started again; what it had taken in by then is not sent again.
         keep_alive: bool = false,
         /// How long it may take over one alert, where it is started for each.
         time_out: Span = Span::seconds(10),

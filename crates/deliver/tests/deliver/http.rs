@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deliver::{
-    Alertmanager, Falco, Http, Notice, Otlp, Pagerduty, Receiver, Request, Secret, Slack, To,
+    Alertmanager, Falco, File, Http, Notice, Otlp, Pagerduty, Receiver, Request, Secret, Slack, To,
     Webhook, start,
 };
 use detect::language::Priority;
@@ -232,6 +232,12 @@ fn what_does_not_fit_is_said_at_the_start() {
     let two = vec![Receiver::default(), Receiver::default()];
     let error = start(two, None, &Ledger::new()).unwrap_err().to_string();
     assert_eq!(error, "stdout: there are two of this name; give one of them another");
+    let file = |name: &str| {
+        let to = To::File(File { path: "/tmp/one".into(), ..File::default() });
+        Receiver { name: name.into(), ..Receiver::new(to) }
+    };
+    let error = start(vec![file("a"), file("b")], None, &Ledger::new()).unwrap_err().to_string();
+    assert_eq!(error, "b: another receiver writes to this file");
     let named = Receiver { name: "../etc".into(), ..Receiver::default() };
     assert!(start(vec![named], None, &Ledger::new()).is_err());
 }

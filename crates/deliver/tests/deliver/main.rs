@@ -1,5 +1,6 @@
 //! Receivers against real servers on loopback, real files and real disks.
 
+mod change;
 mod http;
 mod mutual;
 mod overload;

@@ -34,7 +34,8 @@ fn a_receiver_that_never_answers_holds_up_nobody() {
             let dropped = count(&ledger, "deliver:http", Side::Dropped("queue_full"));
             dropped + waiting(&deliveries) == 100_000
         });
-        assert!(waiting(&deliveries) <= 2000, "{}", waiting(&deliveries));
+        let on_disk_most = (256 << 10) / 200;
+        assert!(waiting(&deliveries) <= 1000 + on_disk_most, "{}", waiting(&deliveries));
         // And neither does it hold up the end.
         let begun = Instant::now();
         let left = deliveries.finish(Instant::now() + Duration::from_millis(200));
