@@ -7,3 +7,4 @@ mod overload;
 mod restart;
 mod sample;
 mod server;
+mod stdout;
