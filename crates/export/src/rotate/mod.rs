@@ -79,6 +79,16 @@ impl RotatingFile {
         Ok(())
     }
 
+    /// Puts the file aside although it is not full; the next line begins another. Without a
+    /// rotation, or where nothing is in it, it stays.
+    pub fn put_aside(&mut self) -> Result<(), WriteError> {
+        let aside = match self.reopen().map(|tail| tail.size().unwrap_or(0)) {
+            Ok(size) if size > 0 && self.rotation.is_some() => self.rotate(),
+            done => done.map(drop),
+        };
+        aside.map_err(|error| self.error(b"", error))
+    }
+
     /// From now on so.
     pub fn set_rotation(&mut self, rotation: Option<Rotation>) {
         self.rotation = rotation;
