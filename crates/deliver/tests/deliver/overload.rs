@@ -97,7 +97,9 @@ fn a_full_disk_costs_the_queue_and_not_the_delivery() {
     };
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ledger = Ledger::new();
-    let receiver = Receiver { waiting: 100, ..http(format!("http://{address}/")) };
+    // Several segments: the room of those that were delivered is used again.
+    let disk = Size(1 << 20);
+    let receiver = Receiver { waiting: 100, disk, ..http(format!("http://{address}/")) };
     let deliveries = start(vec![receiver], Some(dir.path().into()), &ledger).unwrap();
     let mut sent = 0;
     wait_for("a full disk", || {
@@ -119,6 +121,7 @@ fn a_full_disk_costs_the_queue_and_not_the_delivery() {
     deliveries.finish(soon());
     let numbers = server.numbers();
     assert!(numbers.is_sorted() && numbers.last() == Some(&1_000_000));
+    assert_eq!(count(&ledger, "deliver:http", Side::Dropped("damaged")), 0);
     assert_balanced(&ledger, "deliver:http", 0);
 }
 
