@@ -97,7 +97,10 @@ fn a_full_disk_costs_the_queue_and_not_the_delivery() {
     };
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ledger = Ledger::new();
-    let receiver = Receiver { waiting: 100, ..http(format!("http://{address}/")) };
+    // Two segments fit, the second with less than its half: when the first was delivered, the
+    // second goes on behind what the full disk cut off.
+    let disk = Size(1408 << 10);
+    let receiver = Receiver { waiting: 100, disk, ..http(format!("http://{address}/")) };
     let deliveries = start(vec![receiver], Some(dir.path().into()), &ledger).unwrap();
     let mut sent = 0;
     wait_for("a full disk", || {
@@ -115,10 +118,16 @@ fn a_full_disk_costs_the_queue_and_not_the_delivery() {
     assert!(status.queue_error.as_ref().unwrap().contains("No space left"), "{status:?}");
     let server = Server::at(address);
     wait_for("the rest", || waiting(&deliveries) == 0);
-    deliveries.send(numbered(1_000_000));
+    wait_for("the disk to be used again", || {
+        deliveries.send(numbered(sent));
+        sent += 1;
+        wait_for("it", || waiting(&deliveries) == 0);
+        deliveries.status()[0].queue_error.is_none()
+    });
     deliveries.finish(soon());
     let numbers = server.numbers();
-    assert!(numbers.is_sorted() && numbers.last() == Some(&1_000_000));
+    assert!(numbers.is_sorted() && numbers.last() == Some(&(sent - 1)));
+    assert_eq!(count(&ledger, "deliver:http", Side::Dropped("damaged")), 0);
     assert_balanced(&ledger, "deliver:http", 0);
 }
 
