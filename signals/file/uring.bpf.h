@@ -271,10 +271,8 @@ int file_ring_done(__u64 *ctx)
 }
 
 /* A request whose success nobody is told is told at once: whether it came to be is not known. */
-SEC("tp_btf/io_uring_submit_req")
-int file_ring_silent(__u64 *ctx)
+static __always_inline int silent(struct io_kiocb *request)
 {
-	struct io_kiocb *request = request_asked(ctx);
 	struct scratch_value *s = ring_scratch();
 	struct file_ask *ask;
 	__u64 key = (__u64)request;
@@ -288,6 +286,18 @@ int file_ring_silent(__u64 *ctx)
 	tell_request(s, request, ask, false);
 	ask->told = 1;
 	return 0;
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int file_ring_silent(__u64 *ctx)
+{
+	return silent(request_asked(ctx));
+}
+
+SEC("tp_btf/io_uring_submit_sqe")
+int file_ring_silent_before(__u64 *ctx)
+{
+	return silent(request_asked_before(ctx));
 }
 
 /* A request is done, here by the end of the function that did it. */

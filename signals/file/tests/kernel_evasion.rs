@@ -61,7 +61,7 @@ fn through_a_ring(stage: &Stage, way: &str) {
     stage.opened_what_they_name(&acts, &rows);
     // What the hooks inside know is known here as well, unless only completions are seen.
     if stage.watch.mechanism("rename through io_uring") == "fentry"
-        && stage.watch.mechanism("resolved path of rename") != ""
+        && !stage.watch.mechanism("resolved path of rename").is_empty()
     {
         let row = rows.iter().find(|row| row.table == "file_rename").expect("a rename");
         let made = stage.evader.place().join("made");
