@@ -43,7 +43,7 @@ struct io_link___delayed {
 /* The names of a request, one behind the other, each with its NUL. */
 struct file_ask {
 	__u32 length[2];
-	__u64 told;		/* whether its row was written before it was done */
+	__u64 told;		/* whether its row was written already */
 	__u8 names[2 * PATH_BYTES];
 };
 
@@ -304,11 +304,15 @@ int file_ring_silent_before(__u64 *ctx)
 static __always_inline void did(struct scratch_value *s, struct io_kiocb *request)
 {
 	__u64 key = (__u64)request;
+	struct file_ask *ask;
 
 	if (!s || !scope_current(&s->record.header))
 		return;
-	tell_request(s, request, bpf_map_lookup_elem(&file_asks, &key), true);
-	bpf_map_delete_elem(&file_asks, &key);
+	ask = bpf_map_lookup_elem(&file_asks, &key);
+	tell_request(s, request, ask, true);
+	/* Its completion may be seen as well, where another operation has no better hook. */
+	if (ask)
+		ask->told = 1;
 }
 
 /* Unless it did: what would have had to wait is tried again by a worker. */

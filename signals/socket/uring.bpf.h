@@ -305,7 +305,7 @@ int BPF_PROG(socket_ring_accept, struct file *listener, void *how, void *peer, v
 	return 0;
 }
 
-/* Where requests hold no result. What would have had to wait says so, and is tried again. */
+/* Where requests hold no result. What has to wait is tried again when there is something to tell. */
 SEC("fexit/__sys_connect_file")
 int BPF_PROG(socket_ring_connect_file, struct file *file, void *address, int length,
 	     int flags, int result)
@@ -313,7 +313,7 @@ int BPF_PROG(socket_ring_connect_file, struct file *file, void *address, int len
 	struct scratch_value *s;
 	struct sock *sk;
 
-	if (current_call() != CALL_IO_URING || result == -EAGAIN)
+	if (current_call() != CALL_IO_URING || result == -EAGAIN || result == -EINPROGRESS)
 		return 0;
 	hold();
 	s = ring_connect_scratch();

@@ -104,6 +104,8 @@ impl Stage {
             .into_iter()
             .filter(|act| act.call != "io_uring" || sees_changes || act.table == "file_open")
             .collect();
+        // Workers and the thread that polls are threads of the process that asks.
+        assert!(rows.iter().all(|row| row.pid == rows[0].pid), "{name}: {rows:#?}");
         let first = rows.iter().position(|row| acts[0].is_told_by(row));
         let first = first.unwrap_or_else(|| panic!("{name}: no {:?} in {rows:#?}", acts[0]));
         let rows = rows[first..].to_vec();

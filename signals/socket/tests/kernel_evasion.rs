@@ -99,6 +99,8 @@ impl Stage {
                 assert_eq!(row.number("bytes"), Some(act.result), "{mechanism}: {row:#?}");
             }
         }
+        // Workers and the thread that polls are threads of the process that asks.
+        assert!(rows.iter().all(|row| row.pid == rows[0].pid), "{mechanism}: {rows:#?}");
         assert_eq!(rows.len(), acts.len(), "{mechanism}: {acts:#?} {rows:#?}");
     }
 }
