@@ -101,7 +101,4 @@ static __always_inline void let_interrupts_go(unsigned long *flags)
 		let_go();
 }
 
-/* An ia32 system call on x86-64: the numbers in the table are not ours. */
-#define TS_COMPAT 0x0002
-
 #endif

@@ -11,7 +11,8 @@
 #ifndef FATHOM_HOOK_BPF_H
 #define FATHOM_HOOK_BPF_H
 
-#include "compat.bpf.h"
+#include "ia32.bpf.h"
+#include "record.h"
 
 extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
@@ -44,6 +45,144 @@ static __always_inline long call_result(__u64 *ctx)
 	if (fathom_told.classic)
 		return ((struct trace_event_raw_sys_exit *)ctx)->ret;
 	return BTF_ARGUMENT(ctx, 1);
+}
+
+#define TS_COMPAT 0x0002
+#define PF_IO_WORKER 0x10
+#define NR_IO_URING_ENTER 426
+#define X32_BIT 0x40000000	/* in the number of a call with 32-bit pointers in x86-64's registers */
+#define THREAD_SIZE 16384
+
+/* Whether the current thread is in a 32-bit call: its numbers and registers are other ones. */
+static __always_inline bool in_ia32_call(void)
+{
+	/* Since 5.11 the task can be read without a helper call for each step. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
+	return READ(task_struct, current_task(), thread_info.status) & TS_COMPAT;
+}
+
+/* A system call: whichever table it came by, as if it had come by x86-64's. */
+struct call {
+	__u64 argument[6];
+	__u32 number;
+	__u32 ia32;		/* 0, or the number in that table, whose pointers have 32 bits in memory */
+};
+
+/* A user or group id of 16 bits. */
+static __always_inline __u64 wide_id(__u64 id)
+{
+	return (__u16)id == 0xffff ? (__u32)-1 : (__u16)id;
+}
+
+/* The 32-bit calls that differ by more than their registers. */
+static __always_inline void widen(struct call *call)
+{
+	__u64 *argument = call->argument;
+
+	switch (call->ia32) {
+	case IA32_UMOUNT:
+		argument[1] = 0;
+		break;
+	case IA32_TRUNCATE:
+	case IA32_FTRUNCATE:
+		argument[1] = (__s32)argument[1];
+		break;
+	case IA32_TRUNCATE64:
+	case IA32_FTRUNCATE64:
+		argument[1] |= argument[2] << 32;
+		break;
+	case IA32_CHOWN:
+	case IA32_LCHOWN:
+	case IA32_FCHOWN:
+		argument[1] = wide_id(argument[1]);
+		argument[2] = wide_id(argument[2]);
+		break;
+	}
+}
+
+/*
+ * The arguments of socketcall(2) stand in the caller's memory, which it may have rewritten since the
+ * kernel read them. False where they cannot be read.
+ */
+static __always_inline bool socketcall_arguments(struct call *call)
+{
+	__u32 size = ia32_socket_call(call->argument[0])->arguments * sizeof(__u32);
+	__u32 word[8] = {};
+
+	if (bpf_probe_read_user(word, size & 31, (void *)call->argument[1]))
+		return false;
+	call->argument[0] = word[0];
+	call->argument[1] = word[1];
+	call->argument[2] = word[2];
+	call->argument[3] = word[3];
+	call->argument[4] = word[4];
+	call->argument[5] = word[5];
+	return true;
+}
+
+static __always_inline void read_ia32_call(struct pt_regs *regs, struct call *call)
+{
+	call->ia32 = regs->orig_ax;
+	call->argument[0] = (__u32)regs->bx;
+	call->argument[1] = (__u32)regs->cx;
+	call->argument[2] = (__u32)regs->dx;
+	call->argument[3] = (__u32)regs->si;
+	call->argument[4] = (__u32)regs->di;
+	call->argument[5] = (__u32)regs->bp;
+	call->number = ia32_number(call->ia32, call->argument[0]);
+}
+
+/* At the end of a call: what it was. */
+static __always_inline void read_call(struct pt_regs *regs, struct call *call)
+{
+	if (in_ia32_call()) {
+		read_ia32_call(regs, call);
+		widen(call);
+		return;
+	}
+	call->ia32 = 0;
+	call->number = regs->orig_ax;
+	call->argument[0] = regs->di;
+	call->argument[1] = regs->si;
+	call->argument[2] = regs->dx;
+	call->argument[3] = regs->r10;
+	call->argument[4] = regs->r8;
+	call->argument[5] = regs->r9;
+}
+
+/* The same for those calls that may come by socketcall(2). False where they cannot be read. */
+static __always_inline bool read_socket_call(struct pt_regs *regs, struct call *call)
+{
+	read_call(regs, call);
+	return call->ia32 != IA32_SOCKETCALL || socketcall_arguments(call);
+}
+
+/* The registers with which the current thread entered the kernel. */
+static __always_inline struct pt_regs *entry_registers(void)
+{
+	/* Since 5.15. Before, what the helper gives is where the stack begins. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return (struct pt_regs *)(READ(task_struct, current_task(), stack) + THREAD_SIZE) - 1;
+}
+
+/*
+ * Which call the current thread is in, from a hook inside it. A worker of io_uring is in none: its
+ * registers are those of the thread that made it.
+ */
+static __always_inline __u16 current_call(void)
+{
+	struct pt_regs *regs = entry_registers();
+	__u64 number = BPF_CORE_READ(regs, orig_ax);
+
+	if (READ(task_struct, current_task(), flags) & PF_IO_WORKER)
+		return CALL_IO_URING;
+	if (in_ia32_call())
+		number = ia32_number(number, BPF_CORE_READ(regs, bx)) ?: CALL_UNKNOWN;
+	if (number == NR_IO_URING_ENTER)
+		return CALL_IO_URING;
+	return number < CALL_IO_URING ? number : CALL_UNKNOWN;
 }
 
 /* A program at the end of system calls: SEC("tp_btf/sys_exit") int CALL_END(NAME, PARAMETERS). */

@@ -34,6 +34,15 @@ enum record_fate {
 	FATE_COUNT = 8,
 };
 
+/*
+ * Which system call a record tells of: its number on x86-64, whichever table the caller used, or
+ * one of these.
+ */
+enum record_call {
+	CALL_IO_URING = 0xfffe,	/* no call of its own: asked for through a ring */
+	CALL_UNKNOWN = 0xffff,
+};
+
 /* Counters for one signal: RECORD_KINDS kinds with FATE_COUNT fates each. */
 #define RECORD_KINDS 32
 #define RECORD_SIGNALS 16

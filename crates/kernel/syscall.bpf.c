@@ -8,6 +8,7 @@
 #include "fathom/scope.bpf.h"
 
 #define SYSCALLS 512
+#define ENOSYS 38
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -17,41 +18,34 @@ struct {
 } fathom_syscalls SEC(".maps");
 
 /*
- * 32-bit calls have other numbers and arguments; they are not told, but those that would have
- * been are counted. A bit for each ia32 number that opens, changes, runs or connects something.
+ * Calls of x32, which few kernels take: 64-bit registers, but memory laid out as for 32 bits. They are
+ * not told, but those that would have been are counted. A bit for each number.
  */
-static const __u64 ia32_wanted[8] = {
-	/* 5 open, 8 creat, 9 link, 10 unlink, 11 execve, 15 chmod, 16 lchown, 21 mount, 22 umount,
-	 * 38 rename, 39 mkdir, 40 rmdir, 52 umount2 */
-	0x001001c000618f20,
-	/* 83 symlink, 92 truncate, 93 ftruncate, 94 fchmod, 95 fchown, 102 socketcall */
-	0x00000040f0080000,
-	/* 182 chown */
-	0x0040000000000000,
-	/* 193 truncate64, 194 ftruncate64, 198 lchown32, 207 fchown32, 212 chown32 */
-	0x0000000000108046,
-	/* 295 openat, 296 mkdirat, 298 fchownat, 301 unlinkat, 302 renameat, 303 linkat,
-	 * 304 symlinkat, 306 fchmodat */
-	0x0005e58000000000,
-	/* 353 renameat2, 358 execveat, 361 bind, 362 connect, 363 listen, 364 accept4, 369 sendto */
-	0x00021e4200000000,
+static const __u64 x32_wanted[8] = {
+	/* 2 open, 42 connect, 43 accept, 44 sendto, 49 bind, 50 listen */
+	0x00061c0000000004,
+	/* 76 truncate, 77 ftruncate, 82 to 88, 90 to 94 */
+	0x000000007dfc3000,
+	/* 165 mount, 166 umount2 */
+	0x0000006000000000,
+	0,
+	/* 257 openat, 258 mkdirat, 260, 263 to 266, 268, 288 accept4, 316 renameat2 */
+	0x1000000100001796,
+	0,
 	/* 429 move_mount, 437 openat2 */
 	0x0020200000000000,
+	/* 452 fchmodat2 */
+	0x0000000000000010,
 };
 
-static __always_inline bool compat_syscall(void)
-{
-	/* Since 5.11 the task can be read without a helper call for each step. */
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
-		return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
-	return BPF_CORE_READ(current_task(), thread_info.status) & TS_COMPAT;
-}
-
-static __always_inline void count_compat(unsigned long number)
+static __always_inline void count_x32(unsigned long number, long result)
 {
 	struct record_header head;
 
-	if (number < SYSCALLS && (ia32_wanted[number / 64] >> (number % 64) & 1) && scope_current(&head))
+	number &= ~X32_BIT;
+	if (result == -ENOSYS || number >= SYSCALLS || !(x32_wanted[number / 64] >> (number % 64) & 1))
+		return;
+	if (scope_current(&head))
 		count_fate(0, FATE_COMPAT);
 }
 
@@ -59,13 +53,17 @@ static __always_inline void count_compat(unsigned long number)
 SEC("tp_btf/sys_exit")
 int syscall_exit(__u64 *ctx)
 {
-	unsigned long number = call_registers(ctx)->orig_ax;
+	struct pt_regs *regs = call_registers(ctx);
+	unsigned long number = regs->orig_ax;
 
-	if (number >= SYSCALLS)
-		return 0;
-	if (compat_syscall())
-		count_compat(number);
-	else
+	if (in_ia32_call()) {
+		number = ia32_number(number, regs->bx);
+		if (!number)
+			return 0;
+	} else if (number & X32_BIT) {
+		count_x32(number, call_result(ctx));
+	}
+	if (number < SYSCALLS)
 		bpf_tail_call(ctx, &fathom_syscalls, number);
 	return 0;
 }

@@ -5,4 +5,5 @@
 
 struct record_header wire_header;
 enum record_fate wire_fate;
+enum record_call wire_call;
 enum path_marks wire_path_marks;

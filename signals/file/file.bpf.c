@@ -42,16 +42,20 @@ struct operation {
 	__u32 mode;
 	__u32 uid;
 	__u32 gid;
+	__u64 call;
 	__u64 size;
 };
 
 #include "resolve.bpf.h"
 
-#define ARG1(regs) BPF_CORE_READ(regs, di)
-#define ARG2(regs) BPF_CORE_READ(regs, si)
-#define ARG3(regs) BPF_CORE_READ(regs, dx)
-#define ARG4(regs) BPF_CORE_READ(regs, r10)
-#define ARG5(regs) BPF_CORE_READ(regs, r8)
+/* For execve(2), which opens its file without a call that opens. */
+#define NR_EXECVE 59
+
+#define ARG1 call.argument[0]
+#define ARG2 call.argument[1]
+#define ARG3 call.argument[2]
+#define ARG4 call.argument[3]
+#define ARG5 call.argument[4]
 
 static __always_inline void begin(struct scratch_value *s, const struct operation *op, long result)
 {
@@ -66,6 +70,7 @@ static __always_inline void begin(struct scratch_value *s, const struct operatio
 	s->record.uid = op->uid;
 	s->record.gid = op->gid;
 	s->record.extra_length = 0;
+	s->record.call = op->call;
 	__builtin_memset(s->record.path, 0, sizeof(s->record.path));
 }
 
@@ -133,28 +138,31 @@ static __always_inline int finish(struct scratch_value *s, __u32 kind)
 static __always_inline void open_arguments(struct pt_regs *regs, struct operation *op)
 {
 	struct open_how how = {};
+	struct call call;
 
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	read_call(regs, &call);
+	op->call = call.number;
+	switch (op->call) {
 	case 2: /* open */
-		op->path[0] = (void *)ARG1(regs);
-		op->flags = ARG2(regs);
-		op->mode = ARG3(regs);
+		op->path[0] = (void *)ARG1;
+		op->flags = ARG2;
+		op->mode = ARG3;
 		break;
 	case 85: /* creat */
-		op->path[0] = (void *)ARG1(regs);
+		op->path[0] = (void *)ARG1;
 		op->flags = O_CREAT | O_WRONLY | O_TRUNC;
-		op->mode = ARG2(regs);
+		op->mode = ARG2;
 		break;
 	case 257: /* openat */
-		op->directory[0] = ARG1(regs);
-		op->path[0] = (void *)ARG2(regs);
-		op->flags = ARG3(regs);
-		op->mode = ARG4(regs);
+		op->directory[0] = ARG1;
+		op->path[0] = (void *)ARG2;
+		op->flags = ARG3;
+		op->mode = ARG4;
 		break;
 	case 437: /* openat2 */
-		op->directory[0] = ARG1(regs);
-		op->path[0] = (void *)ARG2(regs);
-		bpf_probe_read_user(&how, sizeof(how), (void *)ARG3(regs));
+		op->directory[0] = ARG1;
+		op->path[0] = (void *)ARG2;
+		bpf_probe_read_user(&how, sizeof(how), (void *)ARG3);
 		op->flags = how.flags;
 		op->mode = how.mode;
 		break;
@@ -193,12 +201,16 @@ int CALL_END(file_open, struct pt_regs *regs, long result)
 
 static __always_inline void change_arguments(struct pt_regs *regs, struct operation *op)
 {
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	struct call call;
+
+	read_call(regs, &call);
+	op->call = call.number;
+	switch (op->call) {
 	case 87: /* unlink */
 		op->kind = FILE_UNLINK;
 		break;
 	case 263: /* unlinkat */
-		op->flags = ARG3(regs);
+		op->flags = ARG3;
 		op->kind = op->flags & AT_REMOVEDIR ? FILE_RMDIR : FILE_UNLINK;
 		goto at;
 	case 84: /* rmdir */
@@ -206,49 +218,49 @@ static __always_inline void change_arguments(struct pt_regs *regs, struct operat
 		break;
 	case 83: /* mkdir */
 		op->kind = FILE_MKDIR;
-		op->mode = ARG2(regs);
+		op->mode = ARG2;
 		break;
 	case 258: /* mkdirat */
 		op->kind = FILE_MKDIR;
-		op->mode = ARG3(regs);
+		op->mode = ARG3;
 		goto at;
 	case 90: /* chmod */
 		op->kind = FILE_CHMOD;
-		op->mode = ARG2(regs);
+		op->mode = ARG2;
 		break;
 	case 452: /* fchmodat2 */
-		op->flags = ARG4(regs);
+		op->flags = ARG4;
 		/* fallthrough */
 	case 268: /* fchmodat */
 		op->kind = FILE_CHMOD;
-		op->mode = ARG3(regs);
+		op->mode = ARG3;
 		goto at;
 	case 92: /* chown */
 	case 94: /* lchown */
 		op->kind = FILE_CHOWN;
-		op->uid = ARG2(regs);
-		op->gid = ARG3(regs);
+		op->uid = ARG2;
+		op->gid = ARG3;
 		break;
 	case 260: /* fchownat */
 		op->kind = FILE_CHOWN;
-		op->uid = ARG3(regs);
-		op->gid = ARG4(regs);
-		op->flags = ARG5(regs);
+		op->uid = ARG3;
+		op->gid = ARG4;
+		op->flags = ARG5;
 		goto at;
 	case 76: /* truncate */
 		op->kind = FILE_TRUNCATE;
-		op->size = ARG2(regs);
+		op->size = ARG2;
 		break;
 	case 166: /* umount2 */
 		op->kind = FILE_UMOUNT;
-		op->flags = ARG2(regs);
+		op->flags = ARG2;
 		break;
 	}
-	op->path[0] = (void *)ARG1(regs);
+	op->path[0] = (void *)ARG1;
 	return;
 at:
-	op->directory[0] = ARG1(regs);
-	op->path[0] = (void *)ARG2(regs);
+	op->directory[0] = ARG1;
+	op->path[0] = (void *)ARG2;
 }
 
 /* Calls with one path that leave no file behind. */
@@ -273,12 +285,16 @@ int CALL_END(file_change, struct pt_regs *regs, long result)
 
 static __always_inline void pair_arguments(struct pt_regs *regs, struct operation *op)
 {
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	struct call call;
+
+	read_call(regs, &call);
+	op->call = call.number;
+	switch (op->call) {
 	case 82: /* rename */
 		op->kind = FILE_RENAME;
 		break;
 	case 316: /* renameat2 */
-		op->flags = ARG5(regs);
+		op->flags = ARG5;
 		/* fallthrough */
 	case 264: /* renameat */
 		op->kind = FILE_RENAME;
@@ -288,7 +304,7 @@ static __always_inline void pair_arguments(struct pt_regs *regs, struct operatio
 		break;
 	case 265: /* linkat */
 		op->kind = FILE_LINK;
-		op->flags = ARG5(regs);
+		op->flags = ARG5;
 		goto at;
 	case 429: /* move_mount */
 		op->kind = FILE_MOUNT;
@@ -296,27 +312,27 @@ static __always_inline void pair_arguments(struct pt_regs *regs, struct operatio
 		goto at;
 	case 165: /* mount */
 		op->kind = FILE_MOUNT;
-		op->extra = (void *)ARG3(regs);
-		op->flags = ARG4(regs);
+		op->extra = (void *)ARG3;
+		op->flags = ARG4;
 		break;
 	case 88: /* symlink: first what it is to point to, which is text, then the link */
 		op->kind = FILE_SYMLINK;
 		break;
 	case 266: /* symlinkat */
 		op->kind = FILE_SYMLINK;
-		op->path[0] = (void *)ARG1(regs);
-		op->directory[1] = ARG2(regs);
-		op->path[1] = (void *)ARG3(regs);
+		op->path[0] = (void *)ARG1;
+		op->directory[1] = ARG2;
+		op->path[1] = (void *)ARG3;
 		return;
 	}
-	op->path[0] = (void *)ARG1(regs);
-	op->path[1] = (void *)ARG2(regs);
+	op->path[0] = (void *)ARG1;
+	op->path[1] = (void *)ARG2;
 	return;
 at:
-	op->directory[0] = ARG1(regs);
-	op->path[0] = (void *)ARG2(regs);
-	op->directory[1] = ARG3(regs);
-	op->path[1] = (void *)ARG4(regs);
+	op->directory[0] = ARG1;
+	op->path[0] = (void *)ARG2;
+	op->directory[1] = ARG3;
+	op->path[1] = (void *)ARG4;
 }
 
 /* Calls with two paths. */
@@ -350,25 +366,29 @@ int CALL_END(file_pair, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int CALL_END(file_handle, struct pt_regs *regs, long result)
 {
-	struct operation op = { .fd = ARG1(regs) };
 	struct scratch_value *s = handle_scratch();
+	struct operation op = {};
 	struct file *file;
+	struct call call;
 
 	if (!s || !scope_current(&s->record.header))
 		return 0;
-	switch (BPF_CORE_READ(regs, orig_ax)) {
+	read_call(regs, &call);
+	op.call = call.number;
+	op.fd = ARG1;
+	switch (call.number) {
 	case 91: /* fchmod */
 		op.kind = FILE_CHMOD;
-		op.mode = ARG2(regs);
+		op.mode = ARG2;
 		break;
 	case 93: /* fchown */
 		op.kind = FILE_CHOWN;
-		op.uid = ARG2(regs);
-		op.gid = ARG3(regs);
+		op.uid = ARG2;
+		op.gid = ARG3;
 		break;
 	case 77: /* ftruncate */
 		op.kind = FILE_TRUNCATE;
-		op.size = ARG2(regs);
+		op.size = ARG2;
 		break;
 	}
 	begin(s, &op, result);
@@ -383,7 +403,7 @@ int CALL_END(file_handle, struct pt_regs *regs, long result)
 SEC("tp_btf/sched_process_exec")
 int file_exec(__u64 *ctx)
 {
-	struct operation op = { .fd = -1 };
+	struct operation op = { .fd = -1, .call = NR_EXECVE };
 	struct scratch_value *s = exec_scratch();
 	struct path base = {};
 
@@ -399,5 +419,7 @@ int file_exec(__u64 *ctx)
 		base_names(s, 0, &base);
 	return finish(s, FILE_EXEC);
 }
+
+#include "uring.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -46,7 +46,7 @@ struct file_record {
 	__u32 file_mode;	/* the opened file's type and permissions */
 	__u32 created;		/* 1: this open made the file */
 	__u16 extra_length;	/* mount: the file system's type */
-	__u16 spare;
+	__u16 call;		/* its number on x86-64, or record_call */
 	struct file_path_record path[2];
 };
 

@@ -9,6 +9,8 @@
 #define ARGS_BYTES 4096
 #define ARG_BYTES 1024	/* of one argument, where they are read one by one */
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define NR_EXECVE 59
+#define NR_EXECVEAT 322
 
 SCRATCH_TYPE(process_exec_record);
 SCRATCH(exec_scratch)
@@ -51,6 +53,19 @@ static __always_inline struct upid *innermost(struct task_struct *task)
 static __always_inline __u32 own_pid(struct task_struct *task)
 {
 	return READ(upid, innermost(task), nr);
+}
+
+/* The process group's id in the namespace that the task lives in; 0 if it has none there. */
+static __always_inline __u32 own_group(struct task_struct *task, struct pid *group)
+{
+	struct pid *pid = READ(task_struct, task, thread_pid);
+	__u32 level = READ(pid, pid, level);
+	struct upid *there = (void *)group + bpf_core_field_offset(struct pid, numbers) +
+			     level * bpf_core_type_size(struct upid);
+
+	if (READ(pid, group, level) < level)
+		return 0;
+	return READ(upid, there, ns) == READ(upid, innermost(task), ns) ? READ(upid, there, nr) : 0;
 }
 
 static __always_inline __u32 tty_of(struct signal_struct *signal)
@@ -114,11 +129,14 @@ static __always_inline void describe(struct task_struct *task, struct process_fa
 {
 	struct task_struct *parent = READ(task_struct, task, real_parent);
 	struct signal_struct *signal = READ(task_struct, task, signal);
+	struct pid *group = READ(signal_struct, signal, pids[PIDTYPE_PGID]);
 
 	facts->parent_tgid = READ(task_struct, parent, tgid);
 	facts->parent_start = process_start(parent);
 	facts->vpid = own_pid(READ(task_struct, task, group_leader));
 	facts->session = READ(pid, READ(signal_struct, signal, pids[PIDTYPE_SID]), numbers[0].nr);
+	facts->pgid = READ(pid, group, numbers[0].nr);
+	facts->vpgid = own_group(task, group);
 	facts->tty = tty_of(signal);
 	credentials(task, facts);
 	namespaces(task, facts);
@@ -139,6 +157,36 @@ static __always_inline bool upper_layer(struct inode *inode, struct super_block 
 	return upper;
 }
 
+/*
+ * When the inode was changed and written. The seconds and nanoseconds stand alone since 6.11; before
+ * they were a pair, renamed in 6.6 (ctime) and 6.7 (mtime). The highest bit of ctime's nanoseconds is
+ * a mark of the kernel's own since 6.13.
+ */
+struct inode___pair {
+	struct timespec64 i_ctime;
+	struct timespec64 i_mtime;
+	struct timespec64 __i_ctime;
+	struct timespec64 __i_mtime;
+} __attribute__((preserve_access_index));
+
+#define NANOSECONDS(seconds, rest) ((seconds) * 1000000000LL + ((rest) & 0x7fffffff))
+#define INODE_TIME(inode, which)                                                     \
+	({                                                                           \
+		struct inode___pair *pair_ = (void *)(inode);                        \
+		__s64 time_ = 0;                                                     \
+                                                                                     \
+		if (bpf_core_field_exists((inode)->which##_sec))                     \
+			time_ = NANOSECONDS(READ(inode, inode, which##_sec),         \
+					    READ(inode, inode, which##_nsec));       \
+		else if (bpf_core_field_exists(pair_->__##which))                    \
+			time_ = NANOSECONDS(BPF_CORE_READ(pair_, __##which.tv_sec),  \
+					    BPF_CORE_READ(pair_, __##which.tv_nsec)); \
+		else if (bpf_core_field_exists(pair_->which))                        \
+			time_ = NANOSECONDS(BPF_CORE_READ(pair_, which.tv_sec),      \
+					    BPF_CORE_READ(pair_, which.tv_nsec));    \
+		time_;                                                               \
+	})
+
 static __always_inline void executable(struct file *file, struct process_exec_record *record)
 {
 	struct inode *inode = READ(file, file, f_inode);
@@ -148,6 +196,8 @@ static __always_inline void executable(struct file *file, struct process_exec_re
 	record->facts.exe_device = READ(super_block, filesystem, s_dev);	/* major << 20 | minor */
 	record->facts.exe_mode = READ(inode, inode, i_mode);
 	record->facts.exe_links = READ(inode, inode, i_nlink);
+	record->facts.exe_ctime = INODE_TIME(inode, i_ctime);
+	record->facts.exe_mtime = INODE_TIME(inode, i_mtime);
 	if (upper_layer(inode, filesystem))
 		record->marks |= PROCESS_OVERLAY_UPPER;
 }
@@ -302,6 +352,7 @@ int process_exec(__u64 *ctx)
 	if (!s || !scope_current(&s->record.header))
 		return 0;
 	s->record.marks = s->record.error = 0;
+	s->record.call = NR_EXECVE;	/* execveat(2) looks the same from here */
 	describe(task, &s->record.facts);
 	file = READ(mm_struct, READ(task_struct, task, mm), exe_file);
 	executable(file, &s->record);
@@ -317,13 +368,13 @@ int process_exec(__u64 *ctx)
 
 /* One more argument of a user's vector. False at its end, or where no more can be had. */
 static __always_inline bool user_arg(struct scratch_value *s, volatile struct scratch_walk *walk,
-				     const char *const *argv)
+				     const void *argv, __u32 width)
 {
 	__u32 end = walk->end;
-	const char *arg;
+	__u64 arg = 0;
 	long n;
 
-	if (bpf_probe_read_user(&arg, sizeof(arg), argv)) {
+	if (bpf_probe_read_user(&arg, width & 15, argv)) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
 	}
@@ -334,7 +385,7 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 	}
 	if (end - walk->start >= ARGS_BYTES || end > SCRATCH_TAIL - ARG_BYTES)
 		return false;
-	n = read_user_string(s->tail + end, ARG_BYTES, arg);
+	n = read_user_string(s->tail + end, ARG_BYTES, (void *)arg);
 	if (n <= 0) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
@@ -345,8 +396,8 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 	return true;
 }
 
-/* Joins a user's argument vector, up to about ARGS_BYTES. */
-static __always_inline void user_args(struct scratch_value *s, const char *const *argv)
+/* Joins a user's argument vector, whose pointers have `width` bytes, up to about ARGS_BYTES. */
+static __always_inline void user_args(struct scratch_value *s, const void *argv, __u32 width)
 {
 	volatile struct scratch_walk *walk = &s->walk;
 	int i;
@@ -355,7 +406,7 @@ static __always_inline void user_args(struct scratch_value *s, const char *const
 	walk->marks = 0;
 	s->record.marks |= PROCESS_ARGS_TRUNCATED;
 	for (i = 0; i < 128; i++)
-		if (!user_arg(s, walk, argv + i))
+		if (!user_arg(s, walk, argv + i * width, width))
 			break;
 	s->record.args_length = walk->end - walk->start;
 }
@@ -369,19 +420,22 @@ int CALL_END(process_exec_failed, struct pt_regs *regs, long result)
 {
 	struct scratch_value *s = failed_scratch();
 	struct task_struct *task = current_task();
-	bool at_form = BPF_CORE_READ(regs, orig_ax) == 322;
+	struct call call;
+	__u64 *argument;
 
 	if (result >= 0 || !s || !scope_current(&s->record.header))
 		return 0;
 	s->record.marks = 0;
+	read_call(regs, &call);
+	s->record.call = call.number;
+	argument = call.number == NR_EXECVEAT ? &call.argument[1] : call.argument;
 	s->record.error = result;
 	s->record.latency = 0;
 	describe(task, &s->record.facts);
 	executable(BPF_CORE_READ(task, mm, exe_file), &s->record);
 	places(task, BPF_CORE_READ(task, mm, exe_file), s);
-	s->record.given_length = user_string(s->tail, &s->walk, (void *)(
-		at_form ? BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, di)));
-	user_args(s, (void *)(at_form ? BPF_CORE_READ(regs, dx) : BPF_CORE_READ(regs, si)));
+	s->record.given_length = user_string(s->tail, &s->walk, (void *)argument[0]);
+	user_args(s, (void *)argument[1], call.ia32 ? sizeof(__u32) : sizeof(__u64));
 	head_finish(&s->record.header, PROCESS_EXEC_FAILED);
 	send_exec(s);
 	return 0;

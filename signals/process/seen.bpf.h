@@ -19,6 +19,7 @@ static __always_inline void seen(struct seq_file *seq, struct task_struct *task,
 	s->record.marks = in_scope ? 0 : PROCESS_ANCESTOR;
 	s->record.error = s->record.args_length = s->record.given_length = 0;
 	s->record.latency = 0;
+	s->record.call = CALL_UNKNOWN;
 	s->record.header.tgid = s->record.header.tid = BPF_CORE_READ(task, tgid);
 	s->record.header.start = process_start(task);
 	s->record.header.cgroup = task_cgroup(task);

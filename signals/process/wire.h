@@ -28,9 +28,13 @@ struct process_facts_record {
 	__u64 cap_effective;
 	__u64 cap_inheritable;
 	__u64 exe_inode;
+	__s64 exe_ctime;	/* nanoseconds since 1970 */
+	__s64 exe_mtime;
 	__u32 parent_tgid;
 	__u32 vpid;		/* the pid in its own pid namespace */
 	__u32 session;		/* the session's id in the initial pid namespace */
+	__u32 pgid;		/* the process group's id in the initial pid namespace */
+	__u32 vpgid;		/* in its own one; 0 where the group is of another */
 	__u32 tty;		/* major << 20 | minor; 0 without a terminal */
 	__u32 loginuid;
 	__u32 uid;
@@ -70,7 +74,8 @@ struct process_exec_record {
 	__u16 exe_marks;	/* path_marks */
 	__u16 cwd_marks;
 	__u16 marks;		/* process_marks */
-	__u16 spare[3];
+	__u16 call;		/* its number on x86-64, or record_call */
+	__u16 spare[2];
 };
 
 struct process_exit_record {

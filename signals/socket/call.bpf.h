@@ -16,20 +16,27 @@ static __always_inline bool watched_family(__u8 family)
 }
 
 /*
- * The buffer with the head of a call's record and what is known of the socket, whose sock is put
- * into `sk`. Null if the call is not to be told: out of scope, not a socket, of another family.
+ * The buffer with the call itself, the head of its record and what is known of the socket, whose sock
+ * is put into `sk`. Null if the call is not to be told: out of scope, not a socket, of another family.
  */
-static __always_inline struct scratch_value *call_begins(struct sock **sk, int fd, long result,
-							__u16 kind)
+static __always_inline struct scratch_value *call_begins(struct sock **sk, struct pt_regs *regs,
+							long result, __u16 kind)
 {
 	struct socket_call_record *call;
 	struct scratch_value *s = call_scratch();
+	int fd;
 
 	if (!s)
 		return NULL;
 	call = &s->record.call;
 	if (!scope_current(&call->header))
 		return NULL;
+	if (!read_socket_call(regs, &s->call)) {
+		count_fate(kind, FATE_UNREADABLE);
+		return NULL;
+	}
+	/* What accept gives is a new descriptor. */
+	fd = kind == SOCKET_ACCEPT && result >= 0 ? result : s->call.argument[0];
 	*sk = current_sock(fd);
 	if (!*sk) {
 		if (result != -EBADF && result != -ENOTSOCK)
@@ -44,7 +51,8 @@ static __always_inline struct scratch_value *call_begins(struct sock **sk, int f
 	call->result = result;
 	call->fd = fd;
 	call->backlog = 0;
-	call->path_length = call->spare = 0;
+	call->path_length = 0;
+	call->call = s->call.number;
 	head_finish(&call->header, kind);
 	return s;
 }
@@ -131,12 +139,12 @@ int CALL_END(socket_bind, struct pt_regs *regs, long result)
 	struct sock *sk;
 	__u32 length;
 
-	s = call_begins(&sk, regs->di, result, SOCKET_BIND);
+	s = call_begins(&sk, regs, result, SOCKET_BIND);
 	if (!s)
 		return 0;
 	call = &s->record.call;
-	given = (void *)regs->si;
-	length = regs->dx;
+	given = (void *)s->call.argument[1];
+	length = s->call.argument[2];
 	if (call->ends.family == AF_UNIX) {
 		if (!result)
 			unix_begins(sk, s, ROLE_BOUND);
@@ -162,11 +170,11 @@ int CALL_END(socket_listen, struct pt_regs *regs, long result)
 	struct sock *sk;
 	__u64 key;
 
-	s = call_begins(&sk, regs->di, result, SOCKET_LISTEN);
+	s = call_begins(&sk, regs, result, SOCKET_LISTEN);
 	if (!s)
 		return 0;
 	call = &s->record.call;
-	call->backlog = result ? regs->si : BPF_CORE_READ(sk, sk_max_ack_backlog);
+	call->backlog = result ? s->call.argument[1] : BPF_CORE_READ(sk, sk_max_ack_backlog);
 	if (call->ends.family == AF_UNIX) {
 		if (!result)
 			unix_begins(sk, s, ROLE_LISTENER);
@@ -226,17 +234,17 @@ int CALL_END(socket_connect, struct pt_regs *regs, long result)
 	struct sock *sk;
 	__u64 key;
 
-	s = call_begins(&sk, regs->di, result, SOCKET_CONNECT);
+	s = call_begins(&sk, regs, result, SOCKET_CONNECT);
 	if (!s)
 		return 0;
 	call = &s->record.call;
-	given = (void *)regs->si;
+	given = (void *)s->call.argument[1];
 	if (call->ends.family == AF_UNIX) {
 		struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 
 		if (!result)
 			unix_begins(sk, s, ROLE_CLIENT);
-		unix_call(s, result ? NULL : peer, given, regs->dx);
+		unix_call(s, result ? NULL : peer, given, s->call.argument[2]);
 		return 0;
 	}
 	key = (__u64)sk;
@@ -246,7 +254,7 @@ int CALL_END(socket_connect, struct pt_regs *regs, long result)
 		if (!result && c->established)
 			call->latency = c->established - c->began;
 	}
-	connect_peer(sk, s, given, regs->dx);
+	connect_peer(sk, s, given, s->call.argument[2]);
 	submit(&fathom_bulk, &call->header, sizeof(*call));
 	return 0;
 }
@@ -284,8 +292,7 @@ int CALL_END(socket_accept, struct pt_regs *regs, long result)
 
 	if (result == -EAGAIN)
 		return 0;
-	s = call_begins(&sk, result < 0 ? (int)regs->di : (int)result, result,
-			SOCKET_ACCEPT);
+	s = call_begins(&sk, regs, result, SOCKET_ACCEPT);
 	if (!s)
 		return 0;
 	call = &s->record.call;

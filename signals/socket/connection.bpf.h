@@ -113,6 +113,7 @@ struct scratch_value {
 	struct socket_exchange_record exchange;
 	struct socket_datagram_record datagram;
 	struct mmsghdr message;
+	struct call call;
 };
 
 /* For all programs at the end of system calls: none of them is ever interrupted by another. */

@@ -55,7 +55,8 @@ static __always_inline void exchange_key(struct socket_exchange_key_record *key,
 }
 
 /* Tells the first datagram of an exchange. */
-static __always_inline void exchange_begins(struct scratch_value *s, __u64 bytes)
+static __always_inline void exchange_begins(struct scratch_value *s, __u64 bytes,
+					    __u16 call)
 {
 	struct socket_datagram_record *record = &s->datagram;
 
@@ -63,6 +64,7 @@ static __always_inline void exchange_begins(struct scratch_value *s, __u64 bytes
 	__builtin_memcpy(&record->header, &s->exchange.header, sizeof(record->header));
 	record->ends = s->exchange.ends;
 	record->bytes = bytes;
+	record->call = call;
 	record->role = s->exchange.role;
 	submit(&fathom_bulk, &record->header, sizeof(*record));
 }
@@ -85,7 +87,7 @@ static __always_inline void exchange_adds(struct socket_exchange_record *x, __u6
  * whom it went to or came from where that was said, else it is the sock's own peer, if any.
  */
 static __always_inline void datagram(struct scratch_value *s, struct sock *sk, __u64 name,
-				     __u8 marks, __u64 bytes, bool out)
+				     __u8 marks, __u64 bytes, __u16 call, bool out)
 {
 	struct socket_exchange_record *fresh = &s->exchange, *x;
 	__u64 now;
@@ -116,7 +118,7 @@ static __always_inline void datagram(struct scratch_value *s, struct sock *sk, _
 	fresh->datagrams_received = !out;
 	fresh->role = out ? ROLE_CLIENT : ROLE_SERVER;
 	if (!bpf_map_update_elem(&socket_exchanges, &s->key, fresh, BPF_NOEXIST)) {
-		exchange_begins(s, bytes);
+		exchange_begins(s, bytes, call);
 		return;
 	}
 	/* Another CPU was first, or there is no room. */
@@ -155,7 +157,7 @@ static __always_inline void udp_sent(struct scratch_value *s, struct sock *sk, s
 		BPF_CORE_READ_INTO(&s->end.ip, sk, __sk_common.skc_v6_daddr);
 	if (v6 && is_mapped(s->end.ip))
 		return;
-	datagram(s, sk, sock_name_typed(sk), 0, result, true);
+	datagram(s, sk, sock_name_typed(sk), 0, result, current_call(), true);
 	return;
 }
 
@@ -206,7 +208,7 @@ static __always_inline void udp_received(struct scratch_value *s, struct sock *s
 	if (!length && BPF_CORE_READ(skb, users.refs.counter) > 1)
 		return;
 	skb_end(skb, &s->end);
-	datagram(s, sk, sock_name_typed(sk), 0, length, false);
+	datagram(s, sk, sock_name_typed(sk), 0, length, current_call(), false);
 }
 
 /*
@@ -224,14 +226,11 @@ int BPF_PROG(socket_udp_received, struct sock *sk, struct sk_buff *skb, int leng
 }
 
 /*
- * Whether the current thread is in one of the calls that take or give an address: those are told
- * at their end, by the programs below.
+ * Whether it is one of the calls that take or give an address: those are told at their end, by
+ * the programs below.
  */
-static __always_inline bool in_message_call(bool out)
+static __always_inline bool is_message_call(__u16 number, bool out)
 {
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	unsigned long number = BPF_CORE_READ(regs, orig_ax);
-
 	if (out)
 		return number == NR_SENDTO || number == NR_SENDMSG || number == NR_SENDMMSG;
 	return number == NR_RECVFROM || number == NR_RECVMSG || number == NR_RECVMMSG;
@@ -240,7 +239,8 @@ static __always_inline bool in_message_call(bool out)
 /* For tracepoints that know the sock and the length but no address. */
 static __always_inline void udp_moved(struct scratch_value *s, struct sock *sk, int length, bool out)
 {
-	bool told = in_message_call(out);
+	__u16 call = current_call();
+	bool told = is_message_call(call, out);
 
 	/* The programs below cannot give a cookie; after the first datagram there is one. */
 	if (length < 0 || (told && sk->__sk_common.skc_cookie.counter))
@@ -252,7 +252,7 @@ static __always_inline void udp_moved(struct scratch_value *s, struct sock *sk, 
 		return;
 	}
 	s->end.known = false;
-	datagram(s, sk, sock_name_typed(sk), 0, length, out);
+	datagram(s, sk, sock_name_typed(sk), 0, length, call, out);
 	return;
 }
 
@@ -281,59 +281,87 @@ int BPF_PROG(socket_udp_received_tp, struct sock *sk, int result, int flags)
 
 /* One message of a call: `address` is where the caller has the peer's address, or null. */
 static __always_inline void message(struct scratch_value *s, struct sock *sk, const void *address,
-				    __u32 length, __u64 bytes, bool out)
+				    __u32 length, __u64 bytes, __u16 call, bool out)
 {
 	s->end.known = false;
 	user_end(&s->end, address, length);
-	datagram(s, sk, sock_name(sk), SOCKET_CALLER, bytes, out);
+	datagram(s, sk, sock_name(sk), SOCKET_CALLER, bytes, call, out);
+}
+
+/* One header of a vector, or the only one, from where the caller has it. */
+static __always_inline bool user_message(struct mmsghdr *message, const void *from, bool ia32)
+{
+	struct ia32_mmsghdr narrow;
+
+	if (!ia32)
+		return !bpf_probe_read_user(message, sizeof(*message), from);
+	if (bpf_probe_read_user(&narrow, sizeof(narrow), from))
+		return false;
+	message->msg_hdr.msg_name = (void *)(__u64)narrow.msg_hdr.msg_name;
+	message->msg_hdr.msg_namelen = narrow.msg_hdr.msg_namelen;
+	message->msg_len = narrow.msg_len;
+	return true;
+}
+
+/* The same where no length stands behind it. */
+static __always_inline bool user_header(struct user_msghdr *header, const void *from, bool ia32)
+{
+	struct ia32_msghdr narrow;
+
+	if (!ia32)
+		return !bpf_probe_read_user(header, sizeof(*header), from);
+	if (bpf_probe_read_user(&narrow, sizeof(narrow), from))
+		return false;
+	header->msg_name = (void *)(__u64)narrow.msg_name;
+	header->msg_namelen = narrow.msg_namelen;
+	return true;
 }
 
 /* The messages of a vector: the kernel wrote each one's length behind it. */
-static __always_inline void messages(struct scratch_value *s, struct sock *sk,
-				     struct mmsghdr *vector, long count, bool out)
+static __always_inline void messages(struct scratch_value *s, struct sock *sk, long count, bool out)
 {
+	__u32 size = s->call.ia32 ? sizeof(struct ia32_mmsghdr) : sizeof(struct mmsghdr);
+	const void *vector = (void *)s->call.argument[1];
 	struct mmsghdr *one = &s->message;
 	int i;
 
 	for (i = 0; i < MESSAGES && i < count; i++) {
-		if (bpf_probe_read_user(one, sizeof(*one), vector + i))
+		if (!user_message(one, vector + i * size, s->call.ia32))
 			break;
-		message(s, sk, one->msg_hdr.msg_name, one->msg_hdr.msg_namelen, one->msg_len, out);
+		message(s, sk, one->msg_hdr.msg_name, one->msg_hdr.msg_namelen, one->msg_len,
+			s->call.number, out);
 	}
 	if (i < count)
 		count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
 }
 
-static __always_inline void message_call(struct scratch_value *s, struct sock *sk,
-					 struct pt_regs *regs, long result, bool out)
+static __always_inline void message_call(struct scratch_value *s, struct sock *sk, long result,
+					 bool out)
 {
-	unsigned long number = regs->orig_ax;
 	struct user_msghdr *msg = &s->message.msg_hdr;
-	void *second = (void *)regs->si;
-	__u64 sixth = regs->r9;
+	__u32 number = s->call.number;
+	__u64 sixth = s->call.argument[5];
 	__u32 length = sixth;
 
 	if (number == NR_SENDTO || number == NR_RECVFROM) {
 		/* recvfrom has a pointer to the length. */
 		if (!out && bpf_probe_read_user(&length, sizeof(length), (void *)sixth))
 			length = 0;
-		message(s, sk, (void *)regs->r8, length, result, out);
+		message(s, sk, (void *)s->call.argument[4], length, result, number, out);
 	} else if (number == NR_SENDMSG || number == NR_RECVMSG) {
-		if (bpf_probe_read_user(msg, sizeof(*msg), second))
+		if (!user_header(msg, (void *)s->call.argument[1], s->call.ia32))
 			count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
 		else
-			message(s, sk, msg->msg_name, msg->msg_namelen, result, out);
+			message(s, sk, msg->msg_name, msg->msg_namelen, result, number, out);
 	} else {
-		messages(s, sk, second, result, out);
+		messages(s, sk, result, out);
 	}
 }
 
 /* To look at what waits, or at an error, is to receive nothing. */
-static __always_inline bool looks_only(struct pt_regs *regs)
+static __always_inline bool looks_only(const struct call *call)
 {
-	if (regs->orig_ax == NR_RECVMSG)
-		return regs->dx & MSG_LOOK;
-	return regs->r10 & MSG_LOOK;
+	return call->argument[call->number == NR_RECVMSG ? 2 : 3] & MSG_LOOK;
 }
 
 static __always_inline int message_calls(struct pt_regs *regs, long result, bool out)
@@ -343,9 +371,13 @@ static __always_inline int message_calls(struct pt_regs *regs, long result, bool
 
 	if (result < 0 || !s || !scope_current(&s->head))
 		return 0;
-	sk = current_sock(regs->di);
-	if (sk && is_udp(sk) && (out || !looks_only(regs)))
-		message_call(s, sk, regs, result, out);
+	if (!read_socket_call(regs, &s->call)) {
+		count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
+		return 0;
+	}
+	sk = current_sock(s->call.argument[0]);
+	if (sk && is_udp(sk) && (out || !looks_only(&s->call)))
+		message_call(s, sk, result, out);
 	return 0;
 }
 

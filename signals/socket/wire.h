@@ -50,7 +50,7 @@ struct socket_call_record {
 	__s32 fd;		/* of the socket; of accept the new one */
 	__u32 backlog;		/* as the kernel took it */
 	__u16 path_length;
-	__u16 spare;
+	__u16 call;		/* its number on x86-64, or record_call */
 };
 
 struct socket_path_record {
@@ -93,8 +93,9 @@ struct socket_datagram_record {
 	struct record_header header;
 	struct socket_ends_record ends;
 	__u64 bytes;
+	__u16 call;		/* its number on x86-64, or record_call */
 	__u8 role;		/* socket_role_kind */
-	__u8 spare[7];
+	__u8 spare[5];
 };
 
 /* One exchange of datagrams, as it stands in the table that user space sweeps. */

@@ -38,6 +38,24 @@ pub(crate) fn compile(folder: &Path, source: &Path, object: &Path) -> Result<()>
     Ok(())
 }
 
+/// Compiles one program for the machine, without a C library and below 4 GiB.
+pub(crate) fn compile_program(source: &Path, program: &Path) -> Result<()> {
+    let clang = find()?;
+    let output = Command::new(&clang)
+        .args(["-target", "x86_64-linux-gnu", "-O1", "-Wall", "-Werror", "-std=gnu11"])
+        .args(["-static", "-nostdlib", "-ffreestanding", "-fno-pie"])
+        .args(["-mno-red-zone", "-fno-stack-protector", "-o"])
+        .arg(program)
+        .arg(source)
+        .output()
+        .with_context(|| format!("cannot run {clang}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{clang} does not compile {}:\n{said}", source.display());
+    }
+    Ok(())
+}
+
 /// The kernel side's headers, `bpf/` in the repository.
 pub(crate) fn kernel_side() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bpf")

@@ -34,6 +34,15 @@ pub fn compile(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Compiles the C program `SOURCE`, which does without a C library, to `NAME` in the build's output
+/// folder: a static program for the very machine, for tests that need what Rust cannot say safely.
+pub fn program(source: &str, name: &str) -> Result<()> {
+    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("run this from build.rs")?);
+    let output = PathBuf::from(env::var("OUT_DIR").context("run this from build.rs")?);
+    clang::compile_program(&folder.join(source), &output.join(name))?;
+    rerun_if_changed(&folder)
+}
+
 /// libbpf's static linker keeps the code and its BTF, and leaves the DWARF out.
 fn drop_debug_information(raw: &Path, object: &Path) -> Result<()> {
     let mut linker = Linker::new(object).context("cannot make the linked object")?;

@@ -22,7 +22,7 @@ pub(crate) fn write(object: &Path, output: &Path) -> Result<()> {
     }
     for kind in btf.type_by_kind::<Enum<'_>>() {
         let name = name_of(kind.name());
-        let shared = name == "record_fate" || name == "path_marks";
+        let shared = ["record_fate", "record_call", "path_marks"].contains(&name.as_str());
         let own = name.ends_with("_kind") || name.ends_with("_marks") || name.ends_with("_source");
         if (shared && in_wire) || (own && !shared) {
             for value in kind.iter() {

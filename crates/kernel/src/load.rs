@@ -78,6 +78,8 @@ const CLASSIC: &[(&str, &str)] = &[
     ("sched_process_exec", "sched"),
     ("sched_process_exit", "sched"),
     ("sched_prepare_exec", "sched"),
+    ("io_uring_submit_req", "io_uring"),
+    ("io_uring_complete", "io_uring"),
 ];
 
 /// The number under which the dispatcher counts; no signal has it.

@@ -60,6 +60,8 @@ pub struct ProcessFacts {
     pub vpid: u32,
     /// The session id.
     pub session: u32,
+    /// The process group id, at exec.
+    pub pgid: u32,
     /// The controlling terminal's device number; 0 without one.
     pub tty: u32,
     /// The login user id; `u32::MAX` where no login set one.
@@ -72,6 +74,10 @@ pub struct ProcessFacts {
     pub exe_inode: u64,
     /// The executable's device number.
     pub exe_device: u32,
+    /// When the executable's inode was last changed, in nanoseconds since 1970; 0 where unknown.
+    pub exe_ctime: i64,
+    /// When the executable was last written, in nanoseconds since 1970; 0 where unknown.
+    pub exe_mtime: i64,
     /// What is odd about the executable.
     pub image: ImageFlags,
 }

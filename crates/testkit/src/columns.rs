@@ -84,6 +84,7 @@ pub const SEGMENTS_SENT: &str = "segments_sent";
 pub const SEGMENTS_RECEIVED: &str = "segments_received";
 pub const RETRANSMITS: &str = "retransmits";
 pub const RTT: &str = "rtt";
+pub const CALL: &str = "call";
 
 /// Which rows of a table a log entry may be found among.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +117,12 @@ pub struct Compared {
     /// order in time decides.
     pub identity: &'static [&'static str],
 }
+
+/// The tables whose rows name the system call, where that is the one of their log entry.
+pub const CALLED: &[&str] = &[
+    EXEC, OPEN, RENAME, UNLINK, LINK, SYMLINK, CHMOD, CHOWN, MKDIR, RMDIR, MOUNT, UMOUNT, TRUNCATE,
+    BIND, LISTEN, CONNECT, ACCEPT,
+];
 
 /// The tables that are compared.
 pub const COMPARED: &[Compared] = &[

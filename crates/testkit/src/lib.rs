@@ -12,6 +12,7 @@ pub mod bytes;
 pub mod child;
 pub mod cluster;
 pub mod columns;
+pub mod evade;
 pub mod flip;
 pub mod fuzz;
 pub mod hooks;

@@ -85,7 +85,10 @@ pub enum Expect {
 impl LogEntry {
     /// An entry of `table` for `call`; who did it and when is filled in by [`Recorder::add`].
     pub fn new(table: &'static str, call: &'static str) -> LogEntry {
-        let expect = BTreeMap::new();
+        let mut expect = BTreeMap::new();
+        if c::CALLED.contains(&table) {
+            expect.insert(c::CALL.into(), call.into());
+        }
         let (table, call) = (Cow::from(table), Cow::from(call));
         LogEntry { seq: 0, pid: 0, tid: 0, table, call, optional: false, when: None, expect }
     }

@@ -154,6 +154,11 @@ impl Seen {
         value.as_deref()
     }
 
+    /// Whether the table has a column `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| *known == name)
+    }
+
     /// The value of a column that holds a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.text(name).map(|text| text.parse().expect("a number"))

@@ -4,9 +4,11 @@
 //! read is bounded, and what does not fit is [`Malformed`], counted by the caller, never a panic.
 #![forbid(unsafe_code)]
 
+mod call;
 mod path;
 mod reader;
 
+pub use call::call_name;
 pub use generated::*;
 pub use path::{PATH_MARKS, differs, join_base, join_names, normalize, path_marks};
 pub use reader::{Malformed, Reader, Tail};

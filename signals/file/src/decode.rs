@@ -2,7 +2,8 @@
 
 use schema::{Origin, Sink};
 use wire::{
-    Malformed, PATH_KNOWN, Reader, RecordHeader, Tail, differs, join_base, join_names, path_marks,
+    Malformed, PATH_KNOWN, Reader, RecordHeader, Tail, call_name, differs, join_base, join_names,
+    path_marks,
 };
 
 use crate::event::{
@@ -34,7 +35,7 @@ pub(crate) fn decode(
         file_mode,
         created,
         extra_length: _,
-        spare: _,
+        call,
         path: _,
     } = record;
     let Paths { mut one, mut two, extra } = Paths::read(&record, tail)?;
@@ -44,6 +45,7 @@ pub(crate) fn decode(
     let error = (error != 0).then_some(error.wrapping_neg());
     let fd = (fd >= 0).then_some(fd);
     let kind = u32::from(header.kind);
+    let call = call_name(call);
     match kind {
         record::FILE_OPEN | record::FILE_EXEC => {
             let known = u32::from(one.marks) & PATH_KNOWN != 0;
@@ -65,6 +67,7 @@ pub(crate) fn decode(
                     device: known.then_some(device),
                     file_mode: known.then_some(file_mode),
                     error,
+                    call,
                 },
             );
         }
@@ -81,6 +84,7 @@ pub(crate) fn decode(
                 new_path_differs: two.differs(),
                 flags,
                 error,
+                call,
             },
         ),
         record::FILE_LINK => sink.row(
@@ -96,6 +100,7 @@ pub(crate) fn decode(
                 new_path_differs: two.differs(),
                 flags,
                 error,
+                call,
             },
         ),
         record::FILE_SYMLINK => sink.row(
@@ -107,6 +112,7 @@ pub(crate) fn decode(
                 path_resolved: two.resolved(),
                 path_differs: two.differs(),
                 error,
+                call,
             },
         ),
         record::FILE_MOUNT => sink.row(
@@ -120,6 +126,7 @@ pub(crate) fn decode(
                 path_differs: two.differs(),
                 flags,
                 error,
+                call,
             },
         ),
         _ => {
@@ -127,14 +134,21 @@ pub(crate) fn decode(
             let (path_resolved, path_differs) = (one.resolved(), one.differs());
             match kind {
                 record::FILE_UNLINK => {
-                    sink.row(origin, FileUnlink { path, dir, path_resolved, path_differs, error });
+                    sink.row(
+                        origin,
+                        FileUnlink { path, dir, path_resolved, path_differs, error, call },
+                    );
                 }
                 record::FILE_RMDIR => {
-                    sink.row(origin, FileRmdir { path, dir, path_resolved, path_differs, error });
+                    sink.row(
+                        origin,
+                        FileRmdir { path, dir, path_resolved, path_differs, error, call },
+                    );
                 }
                 record::FILE_MKDIR => {
                     let mode = mode & 0o7777;
-                    let row = FileMkdir { path, dir, path_resolved, path_differs, mode, error };
+                    let row =
+                        FileMkdir { path, dir, path_resolved, path_differs, mode, error, call };
                     sink.row(origin, row);
                 }
                 record::FILE_CHMOD => {
@@ -150,6 +164,7 @@ pub(crate) fn decode(
                             fd,
                             flags,
                             error,
+                            call,
                         },
                     );
                 }
@@ -167,16 +182,26 @@ pub(crate) fn decode(
                             fd,
                             flags,
                             error,
+                            call,
                         },
                     );
                 }
                 record::FILE_UMOUNT => {
-                    let row = FileUmount { path, dir, path_resolved, path_differs, flags, error };
+                    let row =
+                        FileUmount { path, dir, path_resolved, path_differs, flags, error, call };
                     sink.row(origin, row);
                 }
                 record::FILE_TRUNCATE => {
-                    let row =
-                        FileTruncate { path, dir, path_resolved, path_differs, size, fd, error };
+                    let row = FileTruncate {
+                        path,
+                        dir,
+                        path_resolved,
+                        path_differs,
+                        size,
+                        fd,
+                        error,
+                        call,
+                    };
                     sink.row(origin, row);
                 }
                 _ => return Err(Malformed::Kind),

@@ -106,6 +106,10 @@ pub struct FileOpen<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `open`, `openat`, `openat2`, `creat`; `execve` for a file opened by exec,
+    /// `io_uring` for one opened through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A file was renamed, or an attempt to rename it failed.
@@ -144,6 +148,10 @@ pub struct FileRename<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `rename`, `renameat`, `renameat2`, or `io_uring` where it was asked for
+    /// through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A name of a file was removed, or an attempt to remove it failed.
@@ -166,6 +174,9 @@ pub struct FileUnlink<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `unlink`, `unlinkat`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A file was given a second name, or an attempt to do so failed.
@@ -204,6 +215,9 @@ pub struct FileLink<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `link`, `linkat`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A symbolic link was made, or an attempt to make it failed.
@@ -229,6 +243,10 @@ pub struct FileSymlink<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `symlink`, `symlinkat`, or `io_uring` where it was asked for through a
+    /// ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A file's permissions were changed, or an attempt to change them failed.
@@ -260,6 +278,9 @@ pub struct FileChmod<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `chmod`, `fchmod`, `fchmodat`, `fchmodat2`.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A file's owner was changed, or an attempt to change it failed.
@@ -294,6 +315,9 @@ pub struct FileChown<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `chown`, `lchown`, `fchown`, `fchownat`.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A directory was made, or an attempt to make it failed.
@@ -319,6 +343,9 @@ pub struct FileMkdir<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `mkdir`, `mkdirat`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A directory was removed, or an attempt to remove it failed.
@@ -341,6 +368,9 @@ pub struct FileRmdir<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `rmdir`, `unlinkat`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// Something was mounted, remounted or moved, or an attempt to do so failed.
@@ -372,6 +402,9 @@ pub struct FileMount<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `mount` or `move_mount`.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// Something was unmounted, or an attempt to unmount it failed.
@@ -397,6 +430,9 @@ pub struct FileUmount<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `umount2`.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A file's size was set, or an attempt to set it failed.
@@ -425,4 +461,7 @@ pub struct FileTruncate<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `truncate` or `ftruncate`.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }

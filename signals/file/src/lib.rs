@@ -86,6 +86,53 @@ pub static FILE: Signal = Signal {
             rungs: &[Rung::full(Mechanism::Syscall(&[77, 91, 93]), "file_handle")],
         },
         Hook {
+            what: "what is asked of io_uring",
+            lost: "the paths as given of what goes through io_uring, and where no better hook sees \
+                   such operations, all of them",
+            rungs: &[
+                Rung::full(Mechanism::TpBtf, "file_ring_asked"),
+                Rung::full(Mechanism::TpBtf, "file_ring_asked_before"),
+                // The same program as below: it sees the paths itself.
+                Rung::full(Mechanism::Fentry, "file_ring_filp"),
+            ],
+        },
+        Hook {
+            what: "open through io_uring",
+            lost: "files opened through io_uring",
+            rungs: &[
+                Rung::full(Mechanism::Fentry, "file_ring_open"),
+                RING_DONE,
+                Rung {
+                    mechanism: Mechanism::Fentry,
+                    program: "file_ring_filp",
+                    cannot: "of opens through io_uring the descriptor, whether it is closed on exec, \
+                             and whether O_NONBLOCK is the caller's",
+                },
+            ],
+        },
+        ring("unlink and rmdir through io_uring", &[RING_UNLINK, RING_DONE]),
+        ring("rename through io_uring", &[RING_RENAME, RING_DONE]),
+        ring("mkdir through io_uring", &[RING_MKDIR, RING_DONE]),
+        ring("symlink through io_uring", &[RING_SYMLINK, RING_DONE]),
+        ring("link through io_uring", &[RING_LINK, RING_DONE]),
+        Hook {
+            what: "operations of io_uring whose success is not told",
+            lost: "operations of io_uring that are asked for with IOSQE_CQE_SKIP_SUCCESS",
+            rungs: &[
+                // The same program as above: it sees what is done, told or not.
+                Rung::full(Mechanism::Fentry, "file_ring_open"),
+                Rung {
+                    mechanism: Mechanism::TpBtf,
+                    program: "file_ring_silent",
+                    cannot: "whether operations came to be that were asked for with \
+                             IOSQE_CQE_SKIP_SUCCESS: they are told without a result, an open \
+                             without its file",
+                },
+                // Such a kernel does not have them.
+                Rung::full(Mechanism::Fentry, "file_ring_filp"),
+            ],
+        },
+        Hook {
             what: "the end of io_uring calls",
             lost: "all of it",
             rungs: &[Rung::full(Mechanism::Syscall(&[426]), "file_forget")],
@@ -189,6 +236,18 @@ pub static FILE: Signal = Signal {
     ],
     decode: decode::decode,
 };
+
+const RING_DONE: Rung = Rung::full(Mechanism::TpBtf, "file_ring_done");
+const RING_UNLINK: Rung = Rung::full(Mechanism::Fentry, "file_ring_unlink");
+const RING_RENAME: Rung = Rung::full(Mechanism::Fentry, "file_ring_rename");
+const RING_MKDIR: Rung = Rung::full(Mechanism::Fentry, "file_ring_mkdir");
+const RING_SYMLINK: Rung = Rung::full(Mechanism::Fentry, "file_ring_symlink");
+const RING_LINK: Rung = Rung::full(Mechanism::Fentry, "file_ring_link");
+
+/// A hook on what is done through io_uring.
+const fn ring(what: &'static str, rungs: &'static [Rung]) -> Hook {
+    Hook { what, lost: "all of it", rungs }
+}
 
 /// A hook that resolves a path where no file is left behind.
 const fn resolve(what: &'static str, rungs: &'static [Rung]) -> Hook {

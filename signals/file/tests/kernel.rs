@@ -26,6 +26,7 @@ fn what_is_done_to_files() {
     assert_eq!(made.text("path_resolved"), Some(format!("{here}/made").as_str()));
     assert_eq!(made.text("path_differs"), Some("false"));
     assert_eq!((made.text("created"), made.number("error")), (Some("true"), None));
+    assert_eq!(made.text("call"), Some("openat"));
 
     let through = find("file_open", "link");
     assert_eq!(through.text("path_resolved"), Some(format!("{here}/renamed").as_str()));
@@ -47,6 +48,11 @@ fn what_is_done_to_files() {
     assert_eq!(find("file_unlink", "absent").number("error"), Some(2));
     let truncated = rows.iter().find(|row| row.table == "file_truncate").expect("a truncate");
     assert_eq!(truncated.number("size"), Some(5));
+    let called = |table, path| find(table, path).text("call").map(str::to_owned);
+    assert_eq!(called("file_rename", "made").as_deref(), Some("rename"));
+    assert_eq!(called("file_link", "renamed").as_deref(), Some("linkat"));
+    assert_eq!(called("file_unlink", "absent").as_deref(), Some("unlink"));
+    assert_eq!(truncated.text("call"), Some("ftruncate"));
     assert_eq!(truncated.text("path_resolved"), Some(format!("{here}/renamed").as_str()));
 }
 

@@ -2,7 +2,8 @@
 
 use schema::{Change, Credentials, ImageFlags, Namespaces, Origin, ProcessFacts, ProcessKey, Sink};
 use wire::{
-    Malformed, PATH_KNOWN, PATH_UNREACHABLE, Reader, RecordHeader, Tail, differs, join_names,
+    Malformed, PATH_KNOWN, PATH_UNREACHABLE, Reader, RecordHeader, Tail, call_name, differs,
+    join_names,
 };
 
 use crate::event::{ProcessExec, ProcessExit, ProcessFork};
@@ -109,6 +110,7 @@ impl<'a> Image<'a> {
             latency,
             error,
             marks,
+            call,
             spare: _,
             exe_length: _,
             cwd_length: _,
@@ -124,8 +126,12 @@ impl<'a> Image<'a> {
             cap_effective,
             cap_inheritable,
             exe_inode,
+            exe_ctime,
+            exe_mtime,
             vpid,
             session,
+            pgid,
+            vpgid,
             tty,
             loginuid,
             uid,
@@ -160,6 +166,8 @@ impl<'a> Image<'a> {
             parent_pid: parent_tgid,
             vpid,
             session,
+            pgid,
+            vpgid: (vpgid != 0).then_some(vpgid),
             tty: (tty != 0).then_some(tty),
             uid,
             gid,
@@ -181,6 +189,9 @@ impl<'a> Image<'a> {
             device: ran.then_some(exe_device),
             mode: ran.then_some(exe_mode),
             image_flags: ran.then_some(self.flags),
+            exe_ctime: (ran && exe_ctime != 0).then_some(exe_ctime),
+            exe_mtime: (ran && exe_mtime != 0).then_some(exe_mtime),
+            call: call_name(call),
         }
     }
 
@@ -196,6 +207,7 @@ impl<'a> Image<'a> {
             cgroup: record.header.cgroup,
             vpid: facts.vpid,
             session: facts.session,
+            pgid: facts.pgid,
             tty: facts.tty,
             loginuid: facts.loginuid,
             credentials: Credentials {
@@ -219,6 +231,8 @@ impl<'a> Image<'a> {
             },
             exe_inode: facts.exe_inode,
             exe_device: facts.exe_device,
+            exe_ctime: facts.exe_ctime,
+            exe_mtime: facts.exe_mtime,
             image: ImageFlags(self.flags),
         }
     }

@@ -57,6 +57,12 @@ pub struct ProcessExec<'a> {
     /// The session id.
     #[event(kind = Pid)]
     pub session: u32,
+    /// The process group id.
+    #[event(kind = Pid)]
+    pub pgid: u32,
+    /// The process group id in the process's own pid namespace; null where the group is of another.
+    #[event(kind = Pid)]
+    pub vpgid: Option<u32>,
     /// The controlling terminal; null without one.
     #[event(kind = Device)]
     pub tty: Option<u32>,
@@ -120,6 +126,15 @@ pub struct ProcessExec<'a> {
     /// What is odd about the executable: deleted, a memfd, changed since the image was made …
     #[event(kind = Flags(ImageFlags::NAMES))]
     pub image_flags: Option<u32>,
+    /// When the executable's inode was last changed (ctime).
+    #[event(kind = Time)]
+    pub exe_ctime: Option<i64>,
+    /// When the executable was last written (mtime).
+    #[event(kind = Time)]
+    pub exe_mtime: Option<i64>,
+    /// The system call: `execve` (on success for `execveat`, too), or `execveat` where it failed.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A process ended: its last thread did.

@@ -1,5 +1,6 @@
 //! Acts, and expects the rows; on this host and on every kernel of the matrix.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio, exit};
 
 use signal_process::PROCESS;
@@ -20,16 +21,26 @@ fn the_life_of_processes() {
     let failed = failed.expect("the failed exec is seen");
     assert_eq!(failed.number("error"), Some(2));
     assert_eq!(failed.text("path_resolved"), None);
+    assert_eq!((failed.text("call"), failed.number("exe_mtime")), (Some("execve"), None));
     assert_eq!(failed.text("args"), Some("/nonexistent/program\\u{0}one\\u{0}"));
 
     let ran: Vec<_> = execs.iter().filter(|row| row.number("error").is_none()).collect();
     // The actor, and the three that it runs.
     assert_eq!(ran.len(), 4, "{ran:#?}");
     let own = std::fs::read_link("/proc/self/exe").expect("/proc is mounted");
+    let file = own.metadata().expect("it is there");
+    let nanoseconds = |seconds: i64, rest: i64| seconds * 1_000_000_000 + rest;
+    // Nobody made a group of his own, so all are of ours.
+    let group = own_group();
     for row in &ran {
         assert_eq!(row.text("path_resolved"), own.to_str());
         assert_eq!(row.number("uid"), Some(0));
         assert!(row.number("inode") > Some(0));
+        assert_eq!(row.text("call"), Some("execve"));
+        assert_eq!(row.number("exe_ctime"), Some(nanoseconds(file.ctime(), file.ctime_nsec())));
+        assert_eq!(row.number("exe_mtime"), Some(nanoseconds(file.mtime(), file.mtime_nsec())));
+        assert_eq!(row.number("pgid"), Some(group));
+        assert_eq!(row.number("vpgid"), Some(group), "no namespace is between us");
     }
     let long = ran.iter().find(|row| row.text("args").is_some_and(|args| args.contains("xxx")));
     let long = long.expect("the exec with the long vector is seen");
@@ -94,6 +105,13 @@ fn actor() {
         Ok("zero") => exit(0),
         _ => {}
     }
+}
+
+/// Our process group, from the fifth field of `stat`.
+fn own_group() -> i64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc is mounted");
+    let (_, rest) = stat.rsplit_once(") ").expect("a name in brackets");
+    rest.split(' ').nth(2).and_then(|field| field.parse().ok()).expect("a number")
 }
 
 fn watch(test: &str, mechanisms: &[&str]) -> Option<Vec<Seen>> {

@@ -1,7 +1,7 @@
 //! Records to rows. What the kernel side only copied is judged here: who closed, and why.
 
 use schema::{Later, Origin, Sink};
-use wire::{Malformed, Reader, RecordHeader};
+use wire::{Malformed, Reader, RecordHeader, call_name};
 
 use crate::ends::Ends;
 use crate::event::{
@@ -34,12 +34,13 @@ pub(crate) fn decode(
 
 fn call(kind: u32, origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malformed> {
     let (record, mut tail) = reader.record::<SocketCallRecord>()?;
-    let SocketCallRecord { header: _, ends, latency, result, fd, backlog, path_length, spare: _ } =
+    let SocketCallRecord { header: _, ends, latency, result, fd, backlog, path_length, call } =
         record;
     let ends = Ends::read(&ends);
     let name = unix_name(tail.take(path_length)?);
     let path = name.as_deref();
     let error = error(result);
+    let call = call_name(call);
     let used = descriptor(fd);
     let (socket, family, protocol) = (ends.socket, ends.family, ends.protocol);
     let (local_ip, local_port) = (ends.local_ip, ends.local_port);
@@ -57,6 +58,7 @@ fn call(kind: u32, origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Resul
                 path,
                 local_source: ends.source,
                 error,
+                call,
             },
         ),
         record::SOCKET_LISTEN => sink.row(
@@ -71,6 +73,7 @@ fn call(kind: u32, origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Resul
                 path,
                 backlog,
                 error,
+                call,
             },
         ),
         record::SOCKET_CONNECT => sink.row(
@@ -93,6 +96,7 @@ fn call(kind: u32, origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Resul
                 peer_source: ends.source,
                 error,
                 latency: (latency > 0).then_some(latency),
+                call,
             },
         ),
         _ => sink.row(
@@ -113,6 +117,7 @@ fn call(kind: u32, origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Resul
                 peer_node: Later,
                 path,
                 error,
+                call,
             },
         ),
     }
@@ -129,7 +134,7 @@ fn state(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
 
 fn datagram(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malformed> {
     let (record, _) = reader.record::<SocketDatagramRecord>()?;
-    let SocketDatagramRecord { header: _, ends, bytes, role, spare: _ } = record;
+    let SocketDatagramRecord { header: _, ends, bytes, call, role, spare: _ } = record;
     let ends = Ends::read(&ends);
     sink.row(
         origin,
@@ -149,6 +154,7 @@ fn datagram(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), M
             peer_source: ends.source,
             direction: if u32::from(role) == record::ROLE_CLIENT { "out" } else { "in" },
             bytes,
+            call: call_name(call),
         },
     );
     Ok(())

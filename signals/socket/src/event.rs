@@ -37,6 +37,9 @@ pub struct SocketBind<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `bind`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A socket began to take connections, or was refused to.
@@ -72,6 +75,9 @@ pub struct SocketListen<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `listen`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A `connect` came to its result. For UDP it only sets the peer.
@@ -136,6 +142,9 @@ pub struct SocketConnect<'a> {
     /// returned earlier.
     #[event(kind = Duration, unit = Nanoseconds)]
     pub latency: Option<u64>,
+    /// The system call: `connect`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// An `accept` gave a connection or failed. That nobody waited (`EAGAIN`) is not told.
@@ -191,6 +200,9 @@ pub struct SocketAccept<'a> {
     /// Why it failed; null on success.
     #[event(kind = Errno)]
     pub error: Option<i32>,
+    /// The system call: `accept`, `accept4`, or `io_uring` where it was asked for through a ring.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A TCP socket changed its state. The row's process is whoever connected, listened or accepted.
@@ -298,6 +310,10 @@ pub struct SocketDatagram {
     /// The length of that datagram.
     #[event(kind = Uint, unit = Bytes)]
     pub bytes: u64,
+    /// The system call that moved it: `sendto`, `recvmsg`, `write` …, `io_uring`; null where it is
+    /// not known.
+    #[event(kind = Text)]
+    pub call: Option<&'static str>,
 }
 
 /// A connection, a listener or an exchange of datagrams ended. The row's process is whoever began

@@ -128,7 +128,7 @@ fn a_connect_that_worked() {
 fn results_become_errors() {
     let error = |result| {
         let record =
-            Record::new(CONNECT).ends(TCP, CALLER).u64s(&[0]).i32s(&[result, 5, 0]).u16s(&[0, 0]);
+            Record::new(CONNECT).ends(TCP, CALLER).u64s(&[0]).i32s(&[result, 5, 0]).u16s(&[0, 42]);
         let sink = record.decode().unwrap();
         let [error, source, peer] =
             values::<SocketConnect, 3>(&sink, ["error", "peer_source", "peer_ip"]);
@@ -152,6 +152,20 @@ fn a_failed_accept_has_no_descriptor() {
     };
     assert_eq!(accept(9, 9), (Some(9), None));
     assert_eq!(accept(-22, 3), (None, Some(22)));
+}
+
+#[test]
+fn the_call_is_named() {
+    let call = |number| {
+        let record = Record::new(ACCEPT).ends(TCP, LOCAL).u64s(&[0]).i32s(&[9, 9, 0]);
+        let sink = record.u16s(&[0, number]).decode().unwrap();
+        let [call] = values::<SocketAccept, 1>(&sink, ["call"]);
+        call.text().map(<[u8]>::to_vec)
+    };
+    assert_eq!(call(43).as_deref(), Some(&b"accept"[..]));
+    assert_eq!(call(288).as_deref(), Some(&b"accept4"[..]));
+    assert_eq!(call(0xfffe).as_deref(), Some(&b"io_uring"[..]));
+    assert_eq!(call(0xffff), None);
 }
 
 #[test]
@@ -188,11 +202,17 @@ fn a_change_of_state_says_how_long_the_old_one_was() {
 #[test]
 fn the_first_datagram() {
     let record = Record::new(DATAGRAM).ends(UDP, LOCAL | PEER).u64s(&[100]);
-    let sink = record.bytes(&[2, 0, 0, 0, 0, 0, 0, 0]).decode().unwrap();
-    let columns = ["family", "protocol", "direction", "bytes"];
+    let sink = record.u16s(&[45]).bytes(&[2, 0, 0, 0, 0, 0]).decode().unwrap();
+    let columns = ["family", "protocol", "direction", "bytes", "call"];
     assert_eq!(
-        values::<SocketDatagram, 4>(&sink, columns),
-        [Value::Text(b"ipv6"), Value::Text(b"udp"), Value::Text(b"in"), Value::Uint(100)]
+        values::<SocketDatagram, 5>(&sink, columns),
+        [
+            Value::Text(b"ipv6"),
+            Value::Text(b"udp"),
+            Value::Text(b"in"),
+            Value::Uint(100),
+            Value::Text(b"recvfrom")
+        ]
     );
 }
 

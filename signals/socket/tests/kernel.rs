@@ -110,9 +110,9 @@ fn out_of_scope_is_silent() {
 }
 
 const LISTENS: &str = "
-    socket_bind     fd={listener_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} local_source=kernel error=- path=-
+    socket_bind     fd={listener_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} local_source=kernel error=- path=- call=bind
     socket_state    socket=$listener old_state=CLOSE new_state=LISTEN local_ip=IP local_port={port} peer_ip=- duration=-
-    socket_listen   socket=$listener fd={listener_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} backlog=128 error=-
+    socket_listen   socket=$listener fd={listener_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} backlog=128 error=- call=listen
     socket_state    socket=$listener old_state=LISTEN new_state=CLOSE duration=#
     socket_close    socket=$listener role=listener closed_by=local fd={listener_fd} local_ip=IP local_port={port} peer_ip=- peer_port=- error=- duration=# bytes_sent=- bytes_received=- segments_sent=- rtt=- retransmits=-
 ";
@@ -120,8 +120,8 @@ const LISTENS: &str = "
 const CONNECTS: &str = "
     socket_state    socket=$client old_state=CLOSE new_state=SYN_SENT local_ip=IP local_port=- peer_ip=IP peer_port={port} duration=-
     socket_state    socket=$client old_state=SYN_SENT new_state=ESTABLISHED local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} duration=#
-    socket_connect  socket=$client fd={client_fd} family=FAMILY protocol=tcp local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel error=- latency=#
-    socket_accept   socket=$server fd={server_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} peer_ip=IP peer_port={client_port} error=-
+    socket_connect  socket=$client fd={client_fd} family=FAMILY protocol=tcp local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel error=- latency=# call=connect
+    socket_accept   socket=$server fd={server_fd} family=FAMILY protocol=tcp local_ip=IP local_port={port} peer_ip=IP peer_port={client_port} error=- call=accept4
 ";
 
 /// First closes by FIN, second answers; both ends as `FIRST` and `SECOND`.
@@ -165,10 +165,10 @@ fn exchanges(seen: &Seen, family: &str, ip: &str, bound: &str, any: &str) -> Str
         socket_bind      family=FAMILY protocol=udp local_ip=ANY local_port={client_port}
         socket_bind      family=FAMILY protocol=udp local_ip=ANY local_port={quiet_port}
         socket_connect   family=FAMILY protocol=udp local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel error=- latency=-
-        socket_datagram  socket=$client direction=out bytes=100 local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel
-        socket_datagram  socket=$server direction=in bytes=100 local_ip=BOUND local_port={port} peer_ip=IP peer_port={client_port} peer_source=FROM
-        socket_datagram  socket=$quiet direction=out bytes=0 local_ip=ANY local_port={quiet_port} peer_ip=IP peer_port={port} peer_source=TO
-        socket_datagram  socket=$server direction=in bytes=0 peer_ip=IP peer_port={quiet_port} peer_source=FROM
+        socket_datagram  socket=$client direction=out bytes=100 local_ip=IP local_port={client_port} peer_ip=IP peer_port={port} peer_source=kernel call=sendto
+        socket_datagram  socket=$server direction=in bytes=100 local_ip=BOUND local_port={port} peer_ip=IP peer_port={client_port} peer_source=FROM call=recvfrom
+        socket_datagram  socket=$quiet direction=out bytes=0 local_ip=ANY local_port={quiet_port} peer_ip=IP peer_port={port} peer_source=TO call=sendto
+        socket_datagram  socket=$server direction=in bytes=0 peer_ip=IP peer_port={quiet_port} peer_source=FROM call=recvfrom
         socket_close     socket=$client role=client closed_by=BY fd=- local_port={client_port} peer_ip=IP peer_port={port} bytes_sent=600 bytes_received=1200 datagrams_sent=3 datagrams_received=3 segments_sent=- rtt=- retransmits=- duration=#
         socket_close     socket=$server role=server closed_by=BY local_port={port} peer_ip=IP peer_port={client_port} bytes_sent=1200 bytes_received=600 datagrams_sent=3 datagrams_received=3
         socket_close     socket=$quiet role=client closed_by=BY local_port={quiet_port} peer_ip=IP peer_port={port} bytes_sent=0 bytes_received=0 datagrams_sent=1 datagrams_received=0
@@ -331,8 +331,8 @@ const CASES: &[Case] = &[
         rows: |seen| {
             let calls = "
         socket_bind      socket=$listener fd={listener_fd} family=unix protocol=unix_stream path={path} local_source=kernel local_ip=- local_port=- error=-
-        socket_listen    socket=$listener fd={listener_fd} path={path} backlog=# error=-
-        socket_connect   socket=$client fd={client_fd} protocol=unix_stream path={path} peer_source=kernel peer_ip=- error=- latency=-
+        socket_listen    socket=$listener fd={listener_fd} path={path} backlog=# error=- call=listen
+        socket_connect   socket=$client fd={client_fd} protocol=unix_stream path={path} peer_source=kernel peer_ip=- error=- latency=- call=connect
         socket_accept    socket=$server fd={server_fd} protocol=unix_stream path={path} error=-
         socket_bind      socket=$receiver protocol=unix_dgram path={name} error=-
         socket_connect   socket=$sender protocol=unix_dgram path={name} peer_source=kernel error=-

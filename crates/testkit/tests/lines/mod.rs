@@ -119,6 +119,7 @@ impl Reader {
         }
         if let Some(mut row) = row(name, &args, result) {
             row["error"] = error;
+            row["call"] = name.into();
             self.push(number, tid, row);
         }
     }
