@@ -12,6 +12,8 @@
 
 /* The success of this one is told to nobody, its failure is. */
 #define REQUEST_SILENT (1 << IOSQE_CQE_SKIP_SUCCESS_BIT)
+/* Its number is one in the ring's own table. */
+#define REQUEST_FIXED (1 << IOSQE_FIXED_FILE_BIT)
 #define EVERY_SLOT (~0U)	/* in place of a slot's number: any that is free */
 
 /* Since 7.0 names stand in a struct of their own. */

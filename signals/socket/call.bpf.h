@@ -15,6 +15,25 @@ static __always_inline bool watched_family(__u8 family)
 	return family == AF_INET || family == AF_INET6 || family == AF_UNIX;
 }
 
+/* What is known of the call's socket, and its head finished. False if it is of another family. */
+static __always_inline bool call_socket(struct scratch_value *s, struct sock *sk, int fd, long result,
+					__u16 kind)
+{
+	struct socket_call_record *call = &s->record.call;
+
+	sock_ends(sk, &call->ends);
+	if (!watched_family(call->ends.family))
+		return false;
+	call->ends.socket = sock_name(sk);
+	call->latency = 0;
+	call->result = result;
+	call->fd = fd;
+	call->backlog = 0;
+	call->path_length = 0;
+	head_finish(&call->header, kind);
+	return true;
+}
+
 /*
  * The buffer with the call itself, the head of its record and what is known of the socket, whose sock
  * is put into `sk`. Null if the call is not to be told: out of scope, not a socket, of another family.
@@ -43,18 +62,8 @@ static __always_inline struct scratch_value *call_begins(struct sock **sk, struc
 			count_fate(kind, FATE_UNREADABLE);
 		return NULL;
 	}
-	sock_ends(*sk, &call->ends);
-	if (!watched_family(call->ends.family))
-		return NULL;
-	call->ends.socket = sock_name(*sk);
-	call->latency = 0;
-	call->result = result;
-	call->fd = fd;
-	call->backlog = 0;
-	call->path_length = 0;
 	call->call = s->call.number;
-	head_finish(&call->header, kind);
-	return s;
+	return call_socket(s, *sk, fd, result, kind) ? s : NULL;
 }
 
 static __always_inline bool is_tcp(const struct socket_ends_record *ends)
@@ -129,63 +138,71 @@ static __always_inline void unix_call(struct scratch_value *s, struct sock *of, 
 	submit(&fathom_bulk, &record->call.header, sizeof(*record));
 }
 
-/* The result is known, and the kernel's own copy of the address is in the sock. */
-SEC("tp_btf/sys_exit")
-int CALL_END(socket_bind, struct pt_regs *regs, long result)
+/* The end of a bind; `given` is the caller's address, null where it cannot be had. */
+static __always_inline void bound(struct scratch_value *s, struct sock *sk, const void *given,
+				  __u32 length)
 {
-	struct socket_call_record *call;
-	struct scratch_value *s;
-	const void *given;
-	struct sock *sk;
-	__u32 length;
+	struct socket_call_record *call = &s->record.call;
+	bool failed = call->result;
 
-	s = call_begins(&sk, regs, result, SOCKET_BIND);
-	if (!s)
-		return 0;
-	call = &s->record.call;
-	given = (void *)s->call.argument[1];
-	length = s->call.argument[2];
 	if (call->ends.family == AF_UNIX) {
-		if (!result)
+		if (!failed)
 			unix_begins(sk, s, ROLE_BOUND);
-		unix_call(s, result ? NULL : sk, given, length);
-		return 0;
+		unix_call(s, failed ? NULL : sk, given, length);
+		return;
 	}
-	if (result && user_end(&s->end, given, length)) {
+	if (failed && user_end(&s->end, given, length)) {
 		__builtin_memcpy(call->ends.local, s->end.ip, sizeof(s->end.ip));
 		call->ends.local_port = s->end.port;
 		call->ends.marks |= SOCKET_LOCAL_KNOWN | SOCKET_CALLER;
 	}
 	submit(&fathom_bulk, &call->header, sizeof(*call));
+}
+
+/* The result is known, and the kernel's own copy of the address is in the sock. */
+SEC("tp_btf/sys_exit")
+int CALL_END(socket_bind, struct pt_regs *regs, long result)
+{
+	struct scratch_value *s;
+	struct sock *sk;
+
+	s = call_begins(&sk, regs, result, SOCKET_BIND);
+	if (s)
+		bound(s, sk, (void *)s->call.argument[1], s->call.argument[2]);
 	return 0;
+}
+
+/* The end of a listen; `wanted` is what the caller asked for. */
+static __always_inline void listens(struct scratch_value *s, struct sock *sk, __u32 wanted)
+{
+	struct socket_call_record *call = &s->record.call;
+	bool failed = call->result;
+	struct connection *c;
+	__u64 key = (__u64)sk;
+
+	call->backlog = failed ? wanted : BPF_CORE_READ(sk, sk_max_ack_backlog);
+	if (call->ends.family == AF_UNIX) {
+		if (!failed)
+			unix_begins(sk, s, ROLE_LISTENER);
+		unix_call(s, sk, NULL, 0);
+		return;
+	}
+	c = bpf_map_lookup_elem(&socket_connections, &key);
+	if (c)
+		c->fd = call->fd;
+	submit(&fathom_bulk, &call->header, sizeof(*call));
 }
 
 /* The backlog is by now what the kernel made of it. */
 SEC("tp_btf/sys_exit")
 int CALL_END(socket_listen, struct pt_regs *regs, long result)
 {
-	struct socket_call_record *call;
 	struct scratch_value *s;
-	struct connection *c;
 	struct sock *sk;
-	__u64 key;
 
 	s = call_begins(&sk, regs, result, SOCKET_LISTEN);
-	if (!s)
-		return 0;
-	call = &s->record.call;
-	call->backlog = result ? s->call.argument[1] : BPF_CORE_READ(sk, sk_max_ack_backlog);
-	if (call->ends.family == AF_UNIX) {
-		if (!result)
-			unix_begins(sk, s, ROLE_LISTENER);
-		unix_call(s, sk, NULL, 0);
-		return 0;
-	}
-	key = (__u64)sk;
-	c = bpf_map_lookup_elem(&socket_connections, &key);
-	if (c)
-		c->fd = call->fd;
-	submit(&fathom_bulk, &call->header, sizeof(*call));
+	if (s)
+		listens(s, sk, s->call.argument[1]);
 	return 0;
 }
 
@@ -223,39 +240,43 @@ static __always_inline void connect_peer(struct sock *sk, struct scratch_value *
 	}
 }
 
+/* The end of a connect to the caller's address `given`. */
+static __always_inline void connected(struct scratch_value *s, struct sock *sk, const void *given,
+				      __u32 length)
+{
+	struct socket_call_record *call = &s->record.call;
+	bool failed = call->result;
+	struct connection *c;
+	__u64 key = (__u64)sk;
+
+	if (call->ends.family == AF_UNIX) {
+		struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+
+		if (!failed)
+			unix_begins(sk, s, ROLE_CLIENT);
+		unix_call(s, failed ? NULL : peer, given, length);
+		return;
+	}
+	c = is_tcp(&call->ends) ? bpf_map_lookup_elem(&socket_connections, &key) : NULL;
+	if (c) {
+		c->fd = call->fd;
+		if (!failed && c->established)
+			call->latency = c->established - c->began;
+	}
+	connect_peer(sk, s, given, length);
+	submit(&fathom_bulk, &call->header, sizeof(*call));
+}
+
 /* When the call returns, the sock holds both its addresses. */
 SEC("tp_btf/sys_exit")
 int CALL_END(socket_connect, struct pt_regs *regs, long result)
 {
-	struct socket_call_record *call;
 	struct scratch_value *s;
-	struct connection *c;
-	const void *given;
 	struct sock *sk;
-	__u64 key;
 
 	s = call_begins(&sk, regs, result, SOCKET_CONNECT);
-	if (!s)
-		return 0;
-	call = &s->record.call;
-	given = (void *)s->call.argument[1];
-	if (call->ends.family == AF_UNIX) {
-		struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
-
-		if (!result)
-			unix_begins(sk, s, ROLE_CLIENT);
-		unix_call(s, result ? NULL : peer, given, s->call.argument[2]);
-		return 0;
-	}
-	key = (__u64)sk;
-	c = is_tcp(&call->ends) ? bpf_map_lookup_elem(&socket_connections, &key) : NULL;
-	if (c) {
-		c->fd = call->fd;
-		if (!result && c->established)
-			call->latency = c->established - c->began;
-	}
-	connect_peer(sk, s, given, s->call.argument[2]);
-	submit(&fathom_bulk, &call->header, sizeof(*call));
+	if (s)
+		connected(s, sk, (void *)s->call.argument[1], s->call.argument[2]);
 	return 0;
 }
 
@@ -282,29 +303,35 @@ static __always_inline void tcp_accepted(struct sock *sk, struct scratch_value *
 	}
 }
 
+/* The end of an accept: `sk` is the new sock, or the listener where it failed. */
+static __always_inline void accepted(struct scratch_value *s, struct sock *sk)
+{
+	struct socket_call_record *call = &s->record.call;
+	bool failed = call->result < 0;
+
+	if (call->ends.family == AF_UNIX) {
+		if (!failed)
+			unix_begins(sk, s, ROLE_SERVER);
+		unix_call(s, sk, NULL, 0);
+		return;
+	}
+	submit(&fathom_bulk, &call->header, sizeof(*call));
+	if (!failed && is_tcp(&call->ends))
+		tcp_accepted(sk, s);
+}
+
 /* The new descriptor is the result. That nobody is waiting is no event. */
 SEC("tp_btf/sys_exit")
 int CALL_END(socket_accept, struct pt_regs *regs, long result)
 {
-	struct socket_call_record *call;
 	struct scratch_value *s;
 	struct sock *sk;
 
 	if (result == -EAGAIN)
 		return 0;
 	s = call_begins(&sk, regs, result, SOCKET_ACCEPT);
-	if (!s)
-		return 0;
-	call = &s->record.call;
-	if (call->ends.family == AF_UNIX) {
-		if (result >= 0)
-			unix_begins(sk, s, ROLE_SERVER);
-		unix_call(s, sk, NULL, 0);
-		return 0;
-	}
-	submit(&fathom_bulk, &call->header, sizeof(*call));
-	if (result >= 0 && is_tcp(&call->ends))
-		tcp_accepted(sk, s);
+	if (s)
+		accepted(s, sk);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* Sockets: bind, listen, connect, accept, TCP's states, exchanges of datagrams, and their ends. */
 #include "call.bpf.h"
 #include "datagram.bpf.h"
+#include "uring.bpf.h"
 
 /* Makes these types part of the object's BTF, from which Rust reads them. */
 const enum socket_kind *unused_kind __attribute__((unused));

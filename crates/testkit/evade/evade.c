@@ -4,7 +4,8 @@
  * io_uring. It prints a line for each act, `TABLE CALL ABOUT RESULT`: the row that it is to make, its
  * paths or the port of the other end, and what came of it.
  *
- *	evade WAY ACTS	WAY is ia32 or socketcall, or ring, worker or poller; ACTS files, sockets, execs
+ *	evade WAY ACTS	WAY is ia32 or socketcall, or ring, worker or poller; ACTS files, sockets, execs,
+ *			and for rings odd-files, many-accepts, silent-connect
  */
 #include "machine.h"
 #include "net.h"
@@ -17,8 +18,14 @@ static void by_ring(const char *way, const char *acts)
 	ring_make(same(way, "poller") ? SETUP_SQPOLL : 0);
 	if (same(acts, "files"))
 		ring_files();
-	else
+	else if (same(acts, "sockets"))
 		ring_sockets();
+	else if (same(acts, "odd-files"))
+		ring_odd_files();
+	else if (same(acts, "many-accepts"))
+		ring_many_accepts();
+	else if (same(acts, "silent-connect"))
+		ring_silent_connect();
 }
 
 static void act(const char *way, const char *acts)

@@ -6,13 +6,17 @@
 #include "machine.h"
 #include "net.h"
 
+#define IOSQE_DRAIN 2
 #define IOSQE_ASYNC 16
+#define IOSQE_SILENT 64
+#define ANY_SLOT (~0)
+#define ACCEPT_MULTISHOT 1
 #define SETUP_SQPOLL 2
 #define ENTER_GETEVENTS 1
 #define ENTER_SQ_WAKEUP 2
 
 enum {
-	OP_ACCEPT = 13, OP_CONNECT = 16, OP_OPENAT = 18, OP_SEND = 26, OP_OPENAT2 = 28,
+	OP_NOP = 0, OP_ACCEPT = 13, OP_CONNECT = 16, OP_OPENAT = 18, OP_SEND = 26, OP_OPENAT2 = 28,
 	OP_RENAMEAT = 35, OP_UNLINKAT = 36, OP_MKDIRAT = 37, OP_SYMLINKAT = 38, OP_LINKAT = 39,
 	OP_BIND = 56, OP_LISTEN = 57,
 };
@@ -72,25 +76,49 @@ static void ring_make(u32 flags)
 	requests = (void *)map(ring.sq_entries * sizeof(struct request), 0x10000000);
 }
 
-/* Has one request done, and gives its result. */
-static long ring_do(struct request request)
+/* Hands one request over, and whatever it takes to have it begun. */
+static void ring_ask(struct request request)
 {
-	u32 tail = *SQ(tail), head = *CQ(head), slot = tail & *SQ(mask);
-	struct completion *done = (void *)(cq + ring.cq.dropped_or_cqes);
-	long result;
+	u32 tail = *SQ(tail), slot = tail & *SQ(mask);
 
 	request.flags |= request_flags;
 	requests[slot] = request;
 	SQ(array_or_flags)[slot] = slot;
 	__atomic_store_n((u32 *)SQ(tail), tail + 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n((u32 *)CQ(tail), __ATOMIC_ACQUIRE) == head) {
-		u32 pending = *SQ(tail) - *SQ(head);
+	call6(426, ring_fd, 1, 0, ENTER_SQ_WAKEUP, 0, 0);
+}
 
-		call6(426, ring_fd, pending, 1, ENTER_GETEVENTS | ENTER_SQ_WAKEUP, 0, 0);
-	}
-	result = done[head & *CQ(mask)].result;
+/* Waits for the next completion. */
+static struct completion ring_await(void)
+{
+	struct completion *done = (void *)(cq + ring.cq.dropped_or_cqes), one;
+	u32 head = *CQ(head);
+
+	while (__atomic_load_n((u32 *)CQ(tail), __ATOMIC_ACQUIRE) == head)
+		call6(426, ring_fd, *SQ(tail) - *SQ(head), 1, ENTER_GETEVENTS | ENTER_SQ_WAKEUP, 0, 0);
+	one = done[head & *CQ(mask)];
 	__atomic_store_n((u32 *)CQ(head), head + 1, __ATOMIC_RELEASE);
-	return result;
+	return one;
+}
+
+static long ring_do(struct request request)
+{
+	ring_ask(request);
+	return ring_await().result;
+}
+
+/* Has a request done whose success is not told. True if it went well, as far as one can know. */
+static int ring_silently(struct request request)
+{
+	struct request after = { .op = OP_NOP, .flags = IOSQE_DRAIN, .data = 1 };
+	int well = 1;
+
+	request.flags |= IOSQE_SILENT;
+	ring_ask(request);
+	ring_ask(after);
+	while (ring_await().data != 1)
+		well = 0;
+	return well;
 }
 
 #define RING(...) ring_do((struct request){ __VA_ARGS__ })
@@ -154,6 +182,68 @@ static void ring_sockets(void)
 	call(3, listener, 0, 0);
 	result = RING(OP_CONNECT, .fd = other, .first = AT(&here), .second = sizeof(here));
 	asked("socket_connect", port_text(-1), result);
+}
+
+/* Room for files in the ring's own table, where no descriptor leads to them. */
+static int ring_table(void)
+{
+	static struct { u32 count, flags; u64 spare, data, tags; } table = { 4, 1, 0, 0, 0 };
+
+	return !call6(427, ring_fd, 13, (long)&table, sizeof(table), 0, 0);
+}
+
+static void ring_odd_files(void)
+{
+	struct request open = { OP_OPENAT, .fd = AT_FDCWD, .first = AT("made"), .length = 0600,
+				.op_flags = 0102 };
+
+	if (ring_table()) {
+		open.last = 2;
+		asked("file_open", "made", ring_do(open));
+		open.last = ANY_SLOT;
+		asked("file_open", "made", ring_do(open));
+		open.last = 0;
+	}
+	open.first = AT("silent");
+	if (ring_silently(open))
+		said("file_open", "io_uring", "silent", 0);
+	if (ring_silently((struct request){ OP_UNLINKAT, .fd = AT_FDCWD, .first = AT("silent") }))
+		said("file_unlink", "io_uring", "silent", 0);
+}
+
+static void ring_many_accepts(void)
+{
+	int listener = socket_of(2, 1, 0), client, round;
+	struct completion one;
+
+	bind_somewhere(listener);
+	must("listen", call(50, listener, 5, 0));
+	said("socket_listen", "listen", port_text(listener), 0);
+	ring_ask((struct request){ OP_ACCEPT, .priority = ACCEPT_MULTISHOT, .fd = listener });
+	for (round = 0; round < 3; round++) {
+		client = socket_of(2, 1, 0);
+		port_text(listener);
+		must("connect", call(42, client, &here, sizeof(here)));
+		said("socket_connect", "connect", port_text(listener), 0);
+		one = ring_await();
+		if (one.result < 0) {
+			said("unavailable", "-", "-", one.result);
+			leave(0);
+		}
+		said("socket_accept", "io_uring", port_text(client), one.result);
+	}
+}
+
+static void ring_silent_connect(void)
+{
+	int listener = socket_of(2, 1, 0), client = socket_of(2, 1, 0);
+
+	bind_somewhere(listener);
+	must("listen", call(50, listener, 5, 0));
+	said("socket_listen", "listen", port_text(listener), 0);
+	if (ring_silently((struct request){ OP_CONNECT, .fd = client, .first = AT(&here),
+					    .second = sizeof(here) }))
+		said("socket_connect", "io_uring", port_text(listener), 0);
 }
 
 #endif

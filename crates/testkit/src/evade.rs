@@ -83,13 +83,13 @@ impl Evader {
         let said = fs::read_to_string(said)?;
         ensure!(status.success(), "{way} {acts} ended with {status}: {said}");
         let acts = said.lines().map(Act::read).collect::<Result<Vec<Act>>>()?;
-        match acts.first() {
-            Some(act) if act.table == "unavailable" => {
-                Ok(Outcome::Unavailable(format!("no io_uring (error {})", -act.result)))
-            }
-            Some(_) => Ok(Outcome::Done(acts, rows)),
-            None => bail!("{way}: it said nothing"),
+        if let Some(act) = acts.iter().find(|act| act.table == "unavailable") {
+            return Ok(Outcome::Unavailable(format!("not with this io_uring ({})", -act.result)));
         }
+        if acts.is_empty() {
+            return Ok(Outcome::Unavailable("no such operation of io_uring".into()));
+        }
+        Ok(Outcome::Done(acts, rows))
     }
 }
 

@@ -27,6 +27,13 @@ const IO_URING: &str =
 const FORGEABLE: &str = "the peer of a socket that is not connected is read from the caller's memory, \
                          which it may rewrite; of a vector of messages the first 64 are told";
 
+const RING_BIND_DONE: Rung = Rung {
+    mechanism: Mechanism::TpBtf,
+    program: "socket_ring_bind_done",
+    cannot: "binds and listens through io_uring whose success the caller asked not to be told \
+             (IOSQE_CQE_SKIP_SUCCESS)",
+};
+
 /// The signal, as the loader takes it.
 pub static SOCKET: Signal = Signal {
     name: "socket",
@@ -76,6 +83,66 @@ pub static SOCKET: Signal = Signal {
             what: "accept",
             lost: "accepted connections, and when they end",
             rungs: &[Rung::full(Mechanism::Syscall(&[43, 288]), "socket_accept")],
+        },
+        Hook {
+            what: "connect through io_uring",
+            lost: "who connects where through io_uring",
+            rungs: &[
+                Rung::full(Mechanism::Fentry, "socket_ring_connect"),
+                Rung::full(Mechanism::TpBtf, "socket_ring_connect_done"),
+                Rung {
+                    mechanism: Mechanism::Fentry,
+                    program: "socket_ring_connect_file",
+                    cannot: "of connects through io_uring the peer of those that fail at once",
+                },
+            ],
+        },
+        Hook {
+            what: "connects of io_uring whose success is not told",
+            lost: "connects that are asked for with IOSQE_CQE_SKIP_SUCCESS",
+            rungs: &[
+                // The same program as above: it sees what is done, told or not.
+                Rung::full(Mechanism::Fentry, "socket_ring_connect"),
+                Rung {
+                    mechanism: Mechanism::TpBtf,
+                    program: "socket_ring_connect_silent",
+                    cannot: "the result of connects that are asked for with IOSQE_CQE_SKIP_SUCCESS: \
+                             they are told as in progress, the peer by the caller's memory",
+                },
+                Rung::full(Mechanism::Fentry, "socket_ring_connect_file"),
+            ],
+        },
+        Hook {
+            what: "accept through io_uring",
+            lost: "connections accepted through io_uring, and when they end",
+            rungs: &[
+                Rung::full(Mechanism::Fentry, "socket_ring_accept"),
+                Rung {
+                    mechanism: Mechanism::TpBtf,
+                    program: "socket_ring_accept_done",
+                    cannot: "accepts through io_uring that the caller asked not to be told of \
+                             (IOSQE_CQE_SKIP_SUCCESS), until their states change",
+                },
+            ],
+        },
+        Hook {
+            what: "accepts of io_uring that go on",
+            lost: "all but the last connection of an accept of io_uring that takes many",
+            rungs: &[
+                // The same program as above: it sees each connection.
+                Rung::full(Mechanism::Fentry, "socket_ring_accept"),
+                Rung::full(Mechanism::TpBtf, "socket_ring_accept_asked"),
+            ],
+        },
+        Hook {
+            what: "bind through io_uring",
+            lost: "which addresses sockets are given through io_uring (since Linux 6.11)",
+            rungs: &[Rung::full(Mechanism::Fentry, "socket_ring_bind"), RING_BIND_DONE],
+        },
+        Hook {
+            what: "listen through io_uring",
+            lost: "who takes connections, if that is asked for through io_uring (since Linux 6.11)",
+            rungs: &[Rung::full(Mechanism::Fentry, "socket_ring_listen"), RING_BIND_DONE],
         },
         Hook {
             what: "cookies from the beginning",

@@ -59,6 +59,30 @@ fn io_uring_makes_the_same_rows() {
     }
 }
 
+/// What a ring can do and no call: files that no descriptor leads to, success that nobody is told.
+#[test]
+fn the_oddities_of_io_uring_are_told() {
+    let test = "the_oddities_of_io_uring_are_told";
+    for mechanism in &mechanisms() {
+        let watch = Watch::start(test, &[&FILE], &[mechanism]).expect("it loads");
+        let Some(watch) = watch else { continue };
+        let evader = Evader::new(test).expect("a program to act");
+        let Some((acts, rows)) = done(test, &watch, &evader, "ring", "odd-files") else { continue };
+        let sees_the_end = watch.mechanism("open through io_uring") == "fentry";
+        for (act, row) in acts.iter().zip(one_each(&acts, &rows, mechanism)) {
+            let silent = act.about[0] == "silent";
+            if row.table == "file_open" {
+                let known = !silent || sees_the_end;
+                let expected = known.then(|| evader.place().join(&act.about[0]));
+                let resolved = row.text("path_resolved").map(Path::new);
+                assert_eq!(resolved, expected.as_deref(), "{mechanism}: {row:#?}");
+                let described = silent && sees_the_end;
+                assert_eq!(row.number("fd").is_some(), described, "{mechanism}: {row:#?}");
+            }
+        }
+    }
+}
+
 /// Loads the signal on one rung, acts, and gives the acts, the rows from the first act on, and where.
 fn acts(
     test: &str,
@@ -67,11 +91,23 @@ fn acts(
 ) -> Option<(Vec<Act>, Vec<Seen>, std::path::PathBuf)> {
     let watch = Watch::start(test, &[&FILE], &[mechanism]).expect("it loads")?;
     let evader = Evader::new(test).expect("a program to act");
-    match evader.run(&watch, way, "files").expect("it acts") {
+    let (acts, rows) = done(test, &watch, &evader, way, "files")?;
+    Some((acts, rows, evader.place()))
+}
+
+/// Acts, and gives the acts and the rows from the first act on.
+fn done(
+    test: &str,
+    watch: &Watch,
+    evader: &Evader,
+    way: &str,
+    what: &str,
+) -> Option<(Vec<Act>, Vec<Seen>)> {
+    match evader.run(watch, way, what).expect("it acts") {
         Outcome::Done(acts, rows) => {
             let first = rows.iter().position(|row| acts[0].is_told_by(row));
             let first = first.unwrap_or_else(|| panic!("no {:?} in {rows:#?}", acts[0]));
-            Some((acts, rows[first..].to_vec(), evader.place()))
+            Some((acts, rows[first..].to_vec()))
         }
         Outcome::Unavailable(why) => {
             not_run(test, &why);
