@@ -132,7 +132,8 @@ impl State {
         if let Some(container) = &process.container {
             let time = batch.origin[row].time;
             let started = || names.age(process, time).map_or(time, |age| time - age);
-            let all = crate::fields::is_all(&process.facts.credentials);
+            let every = names.all_capabilities();
+            let all = process.facts.credentials.cap_permitted & every == every;
             match self.containers.get_mut(container.id.as_str()) {
                 Some(seen) => seen.privileged |= all,
                 None => {

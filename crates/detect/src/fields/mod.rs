@@ -8,7 +8,6 @@ mod process;
 mod view;
 mod workload;
 
-pub(crate) use credentials::is_all;
 pub(crate) use descriptor::{Descriptor, lexical};
 pub(crate) use event::{Event, Surroundings, argument_names};
 pub use view::View;
