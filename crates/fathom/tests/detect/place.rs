@@ -10,21 +10,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use testkit::watch::not_run;
 
 /// A cgroup named as Docker names one, in a cgroup of ours.
-pub struct Container {
-    pub id: String,
+pub(crate) struct Container {
+    pub(crate) id: String,
     path: PathBuf,
     _parent: Cgroup,
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
-pub struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    pub log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 impl Container {
     /// None, with a note, where this machine does not let us trace.
-    pub fn new(test: &str) -> Option<Container> {
+    pub(crate) fn new(test: &str) -> Option<Container> {
         if let Some(obstacle) = Features::probe().obstacle(Mechanism::TpBtf) {
             not_run(test, obstacle);
             return None;
@@ -40,7 +40,7 @@ impl Container {
 
     /// An agent with this configuration, in which `CGROUP` and `HERE` stand for the container's
     /// cgroup and directory.
-    pub fn agent(&self, config: &str) -> Agent {
+    pub(crate) fn agent(&self, config: &str) -> Agent {
         let config = config
             .replace("CGROUP", &self.path.display().to_string())
             .replace("HERE", &self.directory.display().to_string());
@@ -59,7 +59,7 @@ impl Container {
     }
 
     /// Runs a script of bash in the container and waits for it.
-    pub fn run(&self, script: &str) -> std::process::Output {
+    pub(crate) fn run(&self, script: &str) -> std::process::Output {
         let enter = format!("echo $$ > {}/cgroup.procs; exec bash -c \"$1\"", self.path.display());
         let mut command = Command::new("bash");
         command.args(["-c", &enter, "bash", script]).current_dir(&self.directory);
@@ -79,16 +79,16 @@ impl Drop for Container {
 }
 
 impl Agent {
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32).expect("a pid")
     }
 
     /// Ends it in order.
-    pub fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         kill_process(self.pid(), Signal::TERM).expect("our own child");
         let status = self.child.wait().expect("our own child");
         let said = self.said();
@@ -105,12 +105,12 @@ impl Drop for Agent {
 }
 
 /// The lines of a file as JSON.
-pub fn lines(path: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn lines(path: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-pub fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "in vain: {what}");
