@@ -61,7 +61,8 @@ impl Users {
         let status = std::fs::read_to_string("/proc/1/status").unwrap_or_default();
         let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
         let bounding = bounding.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
-        let capabilities = bounding.filter(|_| live).unwrap_or(Nameless::default().all_capabilities());
+        let capabilities =
+            bounding.filter(|_| live).unwrap_or(Nameless::default().all_capabilities());
         Users { node, identity, files, hosts: Arc::default(), asked, capabilities, live }
     }
 

@@ -213,7 +213,8 @@ fn testkit_rules(path: &Path) -> std::collections::BTreeSet<String> {
 /// The output of one alert, letter by letter, and its fields.
 fn whole_output(alerts: &[Value], id: &str) {
     let is = |it: &&Value| {
-        it["rule"] == "Read sensitive file untrusted" && it["fathom"]["view"] == "given"
+        it["rule"] == "Read sensitive file untrusted"
+            && it["fathom"]["view"] == "given"
             && it["output_fields"]["proc.name"] == "cat"
     };
     let alert = alerts.iter().find(is).expect("cat read it");

