@@ -149,10 +149,23 @@ impl Program {
         &self.hosts
     }
 
-    /// The tables whose rows some rule may match.
+    /// The tables whose rows have to be looked at: those that some rule may match, and those that
+    /// tell what rules have to remember.
     pub fn tables(&self) -> Vec<&'static Table> {
-        let asked = self.tables.iter().filter(|it| it.rules.iter().any(|rules| !rules.is_empty()));
-        asked.map(|it| it.columns.table).collect()
+        let matched = |it: &&Asked| it.rules.iter().any(|rules| !rules.is_empty());
+        let names: Vec<&str> =
+            self.tables.iter().filter(matched).map(|it| it.columns.table.name).collect();
+        let any = |subject: &str| names.iter().any(|name| name.starts_with(subject));
+        let remembered = |name: &str| match name {
+            _ if names.is_empty() => false,
+            "process_fork" | "process_exec" | "process_exit" | "process_chdir"
+            | "credential_change" | "capability_change" => true,
+            "file_link" | "file_mount" | "file_umount" | "file_unlink" => any("file_"),
+            "socket_connect" | "socket_accept" | "socket_listen" => any("socket_") || any("fd_"),
+            _ => false,
+        };
+        let asked = self.tables.iter().map(|it| it.columns.table);
+        asked.filter(|table| names.contains(&table.name) || remembered(table.name)).collect()
     }
 
     /// The rules, in the order in which they are asked, each with the events that it may match and
