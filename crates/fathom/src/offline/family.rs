@@ -80,16 +80,16 @@ impl Family {
                 let reconstructed = of.reconstructed;
                 Process { key, facts, ancestors, ancestors_cut: cut, container, reconstructed }
             }
-            _ => match self.known.get(&key) {
+            _ => match self.known.get(&key).cloned() {
                 None => stub(key, &comm, told, container),
                 Some(known) => {
                     let exe = told.exe.as_deref().unwrap_or_default();
                     let is_same = exe.is_empty() || *known.facts.exe == *exe;
-                    if is_same && is_at(known, &container) {
+                    if is_same && is_at(&known, &container) {
                         self.end(rows, row, key);
-                        return known.clone();
+                        return known;
                     }
-                    let mut process = Process::clone(known);
+                    let mut process = Process::clone(&known);
                     process.container = container;
                     if !is_same {
                         // An exec that no row tells of: of the old image nothing is true any more.

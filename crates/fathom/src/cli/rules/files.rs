@@ -1,13 +1,16 @@
-//! Files of rules: those that are named, and those of folders; and what they come to.
+//! What files of rules come to.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use detect::language::{Diagnostic, Loaded, Severity, Source, load};
 use detect::{Options, Program, compile};
 use export::ink::{Line, Style};
 
+use super::super::output;
+use crate::detection::files;
 use crate::signals;
 
 /// Rules that were read and compiled, and everything that is wrong with them.
@@ -25,30 +28,23 @@ pub(super) const RULE: &str = "rule.yaml";
 impl Rules {
     /// Reads what `paths` name. An error is what cannot be read at all.
     pub(super) fn read(paths: &[PathBuf], options: &Options) -> Result<Rules> {
-        Rules::of(&found(paths)?, options, |_| {})
+        Rules::of(paths, options, |_| {})
     }
 
-    /// Reads `files`; what is loaded is shown to `change` before it is compiled.
+    /// The same; what is loaded is shown to `change` before it is compiled.
     pub(super) fn of(
-        files: &[PathBuf],
+        paths: &[PathBuf],
         options: &Options,
         change: impl FnOnce(&mut Loaded),
     ) -> Result<Rules> {
-        let (mut sources, mut diagnostics) = (Vec::new(), Vec::new());
-        for path in files {
-            let name = path.display().to_string();
-            let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
-            match Source::from_bytes(&name, bytes) {
-                Ok(source) => sources.push(source),
-                Err(broken) => diagnostics.push(*broken),
-            }
-        }
+        let sources = files::read(paths)?;
         let mut loaded = load(&sources);
         change(&mut loaded);
         let (program, more) = compile(&loaded.ruleset, &signals::node_tables(), options);
-        diagnostics.extend(loaded.diagnostics.iter().cloned().chain(more));
+        let mut diagnostics: Vec<Diagnostic> =
+            loaded.diagnostics.iter().cloned().chain(more).collect();
         let file =
-            |it: &Diagnostic| files.iter().position(|path| path.as_os_str() == &*it.place.file);
+            |it: &Diagnostic| sources.iter().position(|source| *source.name == *it.place.file);
         diagnostics.sort_by_cached_key(|it| (file(it), it.place.line, it.place.column));
         // What is wrong in a macro is wrong in each rule that uses it.
         diagnostics.dedup_by(|it, other| {
@@ -67,8 +63,7 @@ impl Rules {
         let errors = self.count(Severity::Error);
         if errors > 0 {
             let only = self.diagnostics.iter().filter(|it| it.severity == Severity::Error);
-            let looks =
-                super::super::output::looks(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+            let looks = output::looks(io::stderr().is_terminal());
             eprint!("{}", rendered(only, &self.sources, looks.colour));
             bail!("the rules have {}", super::counted(errors, "error"));
         }
@@ -109,40 +104,11 @@ pub(super) fn rendered<'a>(
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The files that `paths` mean, in that order; those of a folder by name, its own before those of
-/// the rules in it.
-pub(super) fn found(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for path in paths {
-        let about = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-        let of = if about.is_dir() { of_folder(path)? } else { vec![path.clone()] };
-        files.extend(of);
-    }
-    let mut seen = std::collections::HashSet::new();
-    files.retain(|file| seen.insert(file.clone()));
-    Ok(files)
-}
-
-fn of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (own, below): (Vec<PathBuf>, Vec<PathBuf>) =
-        entries(folder)?.into_iter().partition(|entry| !entry.is_dir());
-    let is_rules = |path: &PathBuf| path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-    let own = own.into_iter().filter(is_rules);
-    let below = below.into_iter().map(|entry| entry.join(RULE)).filter(|path| path.is_file());
-    let files: Vec<PathBuf> = own.chain(below).collect();
-    let place = folder.display();
-    ensure!(
-        !files.is_empty(),
-        "there are no rules in {place}: neither *.yaml or *.yml, nor folders with a {RULE}"
-    );
-    Ok(files)
-}
-
 /// What is in a folder, by name.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let place = folder.display();
     let read = fs::read_dir(folder).with_context(|| format!("cannot read {place}"))?;
-    let all = read.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>();
+    let all = read.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, io::Error>>();
     let mut all = all.with_context(|| format!("cannot read {place}"))?;
     all.sort();
     Ok(all)

@@ -17,7 +17,7 @@ use export::ink::{Line, Style as Ink};
 use serde_json::{Value, json};
 
 use super::super::output;
-use super::files::{Rules, found};
+use super::files::Rules;
 use super::{Style, say};
 use crate::offline;
 
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let mut enabled: HashMap<String, bool> = HashMap::new();
     // A rule that is turned off is shown with all it would ask.
-    let rules = Rules::of(&found(&arguments.files)?, &Options::default(), |loaded| {
+    let rules = Rules::of(&arguments.files, &Options::default(), |loaded| {
         for rule in &mut loaded.ruleset.rules {
             enabled.insert(rule.name.clone(), std::mem::replace(&mut rule.enabled, true));
         }
@@ -72,11 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let rules = rules.sound()?;
     let costs = match &arguments.cost {
         None => HashMap::new(),
-        Some(capture) => {
-            let files = found(&arguments.files)?;
-            // What is turned off costs nothing, so it is not asked here.
-            costs(Rules::of(&files, &Options::default(), |_| {})?, capture)?
-        }
+        // What is turned off costs nothing, so it is not asked here.
+        Some(capture) => costs(Rules::read(&arguments.files, &Options::default())?, capture)?,
     };
     let listed: Vec<Listed<'_>> = rules.program.rules().collect();
     let mut shown: Vec<Shown<'_>> = listed

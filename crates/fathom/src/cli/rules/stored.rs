@@ -16,7 +16,6 @@ use super::super::interrupt::Interrupt;
 use super::super::query::complete;
 use super::super::query::source::{Failure, Source, directory};
 use crate::offline::{Ages, Family, Turn, append_stored};
-use crate::signals;
 
 /// What rules are asked about.
 pub(super) struct Stored {
@@ -38,18 +37,6 @@ struct Held {
 
 /// Where the life of processes is told.
 const LIFE: &[&str] = &["process_exec", "process_fork", "process_exit"];
-/// What rules remember of one event for a later one; they need it whatever they are about.
-const REMEMBERED: &[&str] = &[
-    "capability_change",
-    "credential_change",
-    "file_link",
-    "file_mount",
-    "file_umount",
-    "process_chdir",
-    "socket_accept",
-    "socket_connect",
-    "socket_listen",
-];
 /// How long before the first moment the life of processes is read.
 const BEFORE: i64 = 24 * HOUR;
 const SECOND: i64 = 1_000_000_000;
@@ -68,13 +55,7 @@ impl Stored {
         interrupt: &Interrupt,
     ) -> Result<Stored> {
         let source = directory(folder, None)?;
-        let asked = program.tables();
-        let needed = signals::node_tables().into_iter().filter(|table| {
-            asked.iter().any(|it| std::ptr::eq(*it, *table))
-                || LIFE.contains(&table.name)
-                || REMEMBERED.contains(&table.name)
-        });
-        let needed: Vec<&'static Table> = needed.collect();
+        let needed = program.tables();
         let mut tables = Vec::new();
         for table in &needed {
             if let Some((first, last)) = span(&source, table, interrupt)? {
