@@ -171,8 +171,8 @@ impl State {
                 let mut now = self.credentials(process);
                 let number = |role, old: u32| value(role).number().map_or(old, |it| it as u32);
                 // The columns say what the kernel made of the call.
-                now.euid = number(Role::Euid, now.euid);
-                now.egid = number(Role::Egid, now.egid);
+                now.euid = number(Role::EuidAfter, now.euid);
+                now.egid = number(Role::EgidAfter, now.egid);
                 if let Some(effective) = value(Role::CapEffective).number() {
                     now.cap_effective = effective as u64;
                 }

@@ -160,9 +160,10 @@ impl Stream {
             if decoded.is_empty() {
                 continue;
             }
+            let used = self.is_wanted(decoded.table) || self.is_asked_about(decoded.table);
             let account = self.books.enrich(decoded.table);
             account.taken.add(decoded.len() as u64);
-            if self.is_wanted(decoded.table) || self.is_asked_about(decoded.table) {
+            if used {
                 rows += decoded.len();
                 self.publish(decoded, (now, until));
             } else {

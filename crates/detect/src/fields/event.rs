@@ -144,7 +144,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
         &[
             ("fd", Role::Fd, Shape::Plain),
             ("domain", Role::Domain, Shape::Domain),
-            ("type", Role::SocketType, Shape::Plain),
+            ("type", Role::FileType, Shape::Plain),
             ("proto", Role::Protocol, Shape::Plain),
         ],
     ),
@@ -193,7 +193,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
         &[
             ("fd", Role::Fd, Shape::Plain),
             ("flags", Role::Flags, Shape::Plain),
-            ("nstype", Role::Flags, Shape::Plain),
+            ("nstype", Role::NamespaceKind, Shape::Plain),
         ],
     ),
     (
@@ -236,7 +236,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
             ("cmd", Role::Command, Shape::Plain),
             ("fd", Role::Fd, Shape::Plain),
             ("program_type", Role::ProgramType, Shape::Plain),
-            ("program_name", Role::ProgramName, Shape::Plain),
+            ("name", Role::Name, Shape::Plain),
         ],
     ),
     (
@@ -329,6 +329,7 @@ impl<'a> Event<'a> {
                 | "memfd_create"
                 | "uring_setup"
                 | "bpf_command"
+                | "kernel_feature"
         )
     }
 

@@ -124,6 +124,8 @@ fields! {
     ProcPid "proc.pid" Number None "The process id.";
     ProcPpid "proc.ppid" Number None "The parent's process id.";
     ProcVpid "proc.vpid" Number None "The process id in its own pid namespace.";
+    ProcPgid "proc.pgid" Number None "The process group's id.";
+    ProcIsPgidLeader "proc.is_vpgid_leader" Bool None "Whether it leads its process group.";
     ProcSid "proc.sid" Number None "The session's id.";
     ProcSname "proc.sname" Text None "The name of the session's leader.";
     ProcSexe "proc.sid.exe" Text None "The first argument of the session's leader.";
@@ -244,9 +246,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("proc.env", "Fathom reads no environments"),
     ("proc.aenv", "Fathom reads no environments"),
     ("proc.cmdlinehash", "use proc.cmdline"),
-    ("proc.pgid", "use proc.sid"),
-    ("proc.vpgid", "use proc.sid"),
-    ("proc.is_vpgid_leader", "use proc.sid and proc.pid"),
+    ("proc.vpgid", "use proc.pgid"),
     ("proc.is_pidns_init", "use proc.is_container_init"),
     ("container.mounts", "use SQL over `file_mount`"),
     ("container.mount", "use SQL over `file_mount`"),
