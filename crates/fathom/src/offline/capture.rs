@@ -26,8 +26,6 @@ pub(crate) struct Capture {
 #[derive(Debug)]
 pub(crate) struct Played {
     path: PathBuf,
-    /// Rows of all tables.
-    pub(crate) rows: u64,
     /// Records that could not be read.
     pub(crate) unreadable: u64,
     ending: Ending,
@@ -61,11 +59,10 @@ impl Capture {
         let identity = Arc::new(Identity::new(Limits::default()));
         let (node, tables) = (self.player.node(), signals::node_tables());
         let mut stream = Stream::new(node, self.signals, tables, identity, bus.clone(), &ledger);
-        let (mut count, mut ended) = (0, Ok(()));
+        let mut ended = Ok(());
         let ending = self.player.play(&mut stream, |_| {
             let turn: Vec<Arc<Batch>> = std::iter::from_fn(|| rows.try_recv().ok()).collect();
             if ended.is_ok() {
-                count += turn.iter().map(|batch| batch.len() as u64).sum::<u64>();
                 ended = take(&turn);
             }
         })?;
@@ -73,7 +70,7 @@ impl Capture {
         let dropped = ledger.dropped();
         let of_decode = dropped.iter().filter(|entry| entry.stage == "decode");
         let unreadable = of_decode.map(|entry| entry.count).sum();
-        Ok(Played { path: self.path, rows: count, unreadable, ending })
+        Ok(Played { path: self.path, unreadable, ending })
     }
 }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schema::{Cell, Column, Decoded, Kind, Origin, Process, ProcessKey};
+use schema::{Cell, Column, Decoded, Field, Origin, Process, ProcessKey, Storage};
 use store::{Bounds, Moment, Options, Store};
 use telemetry::Ledger;
 
@@ -98,7 +98,7 @@ fn stored(folder: &Path) {
             rows.origin.push(Origin { time, process: key(pid), tid: pid, cgroup: 0, comm: name });
             for (field, column) in table.fields.iter().zip(&mut rows.columns) {
                 let value = values.iter().find(|(name, _)| *name == field.name);
-                fill(column, field.kind, value.map(|it| it.1), key(10));
+                fill(column, field, value.map(|it| it.1), key(10));
             }
             let process = Arc::new(Process::unknown(key(pid), comm, 0));
             store.append(
@@ -118,11 +118,15 @@ fn stored(folder: &Path) {
     store.close(at(24 * 60));
 }
 
-fn fill(column: &mut Column, kind: Kind, text: Option<&str>, parent: ProcessKey) {
-    match (text, kind) {
+fn fill(column: &mut Column, field: &Field, text: Option<&str>, parent: ProcessKey) {
+    match (text, field.kind.storage()) {
         (Some(text), _) => text.push(column),
-        (None, Kind::Process) => parent.push(column),
-        _ => column.push_null(),
+        (None, _) if field.nullable => column.push_null(),
+        (None, Storage::Process) => parent.push(column),
+        (None, Storage::Uint) => 0u64.push(column),
+        (None, Storage::Int) => 0i64.push(column),
+        (None, Storage::Bool) => false.push(column),
+        (None, _) => "".push(column),
     }
 }
 

@@ -37,7 +37,7 @@ fn what_is_wrong_is_shown_where_it_is() {
     let text = out(&checked);
     assert_eq!(checked.status.code(), Some(1));
     assert!(text.contains("error[LOAD_ERR_COMPILE_CONDITION]: rule \"A\""), "{text}");
-    assert!(text.contains("--> a.yaml:3:37\n"), "{text}");
+    assert!(text.contains("--> a.yaml:3:36\n"), "{text}");
     let lines: Vec<&str> = text.lines().collect();
     let marked = lines.iter().position(|line| line.starts_with("3 | ")).expect("the line");
     let mark = lines[marked + 1].find('^').expect("a mark");
@@ -52,7 +52,7 @@ fn what_is_wrong_is_shown_where_it_is() {
     let first = &told["diagnostics"][0];
     assert_eq!(
         (&first["severity"], &first["file"], &first["line"], &first["column"]),
-        (&"error".into(), &"a.yaml".into(), &3.into(), &37.into())
+        (&"error".into(), &"a.yaml".into(), &3.into(), &36.into())
     );
 }
 

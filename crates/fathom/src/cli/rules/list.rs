@@ -183,7 +183,7 @@ fn verbose(shown: &[Shown<'_>], colour: bool) -> String {
             let mut line = Line::default();
             line.put(Ink::Plain, if label.is_empty() { "" } else { "  " });
             line.put(Ink::Dim, label);
-            line.pad_to(if label.is_empty() { 0 } else { 11 });
+            line.pad_to(if label.is_empty() { 0 } else { 12 });
             line.put(style, text);
             line.write(&mut out, colour);
         };
@@ -191,7 +191,9 @@ fn verbose(shown: &[Shown<'_>], colour: bool) -> String {
         put(Ink::Plain, "place", &rule.place.to_string());
         let disabled = if *enabled { "" } else { ", disabled" };
         put(Ink::Plain, "priority", &format!("{}{disabled}", rule.priority.name()));
-        put(Ink::Plain, "tags", &rule.tags.join(", "));
+        if !rule.tags.is_empty() {
+            put(Ink::Plain, "tags", &rule.tags.join(", "));
+        }
         put(Ink::Plain, "about", &one_line(&rule.description));
         put(Ink::Plain, "events", &listed.events.join(", "));
         for atom in &listed.atoms {

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail, ensure};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampNanosecondType;
 use detect::Program;
-use query::{Ask, Completeness};
+use query::{Ask, Completeness, Trouble};
 use schema::plain::rfc3339;
 use schema::{Batch, Table};
 
 use super::super::interrupt::Interrupt;
 use super::super::query::complete;
-use super::super::query::source::{Failure, Source, directory};
+use super::super::query::source::{Failure, Rows, Source, directory};
 use crate::offline::{Ages, Family, Turn, append_stored};
 
 /// What rules are asked about.
@@ -45,6 +45,8 @@ const HOUR: i64 = 3600 * SECOND;
 /// made shorter, so that memory is bounded.
 const FEW: usize = 25_000;
 const MOST: usize = 200_000;
+/// How long a question waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Stored {
     /// Opens the store in `folder` for the rules of `program`; `last` so long until the newest row.
@@ -139,8 +141,7 @@ impl Stored {
                 rfc3339(from),
                 rfc3339(until)
             );
-            let ask = Ask { sql, ..Ask::default() };
-            let mut rows = self.source.ask(ask, interrupt).map_err(told)?;
+            let mut rows = ask(&self.source, sql, interrupt)?;
             while let Some(batch) = rows.next(interrupt) {
                 let batch = batch.map_err(told)?;
                 append_stored(&mut turn, table, &batch).map_err(|what| anyhow!("{what}"))?;
@@ -156,7 +157,7 @@ impl Stored {
 /// The times of the first and the last row of a table.
 fn span(source: &Source, table: &Table, interrupt: &Interrupt) -> Result<Option<(i64, i64)>> {
     let sql = format!("SELECT min(time), max(time) FROM {}", table.name);
-    let mut rows = source.ask(Ask { sql, ..Ask::default() }, interrupt).map_err(told)?;
+    let mut rows = ask(source, sql, interrupt)?;
     let mut found = None;
     while let Some(batch) = rows.next(interrupt) {
         let batch = batch.map_err(told)?;
@@ -184,8 +185,25 @@ fn completeness(
     let all: Vec<String> = tables.iter().map(one).collect();
     // It is known once the question is understood; no row is read.
     let sql = format!("{} LIMIT 1", all.join(" UNION ALL "));
-    let rows = source.ask(Ask { sql, ..Ask::default() }, interrupt).map_err(told)?;
+    let rows = ask(source, sql, interrupt)?;
     Ok(rows.completeness())
+}
+
+/// Begins to answer. A question before may need a moment to end, even if all its rows were read.
+fn ask(source: &Source, sql: String, interrupt: &Interrupt) -> Result<Rows> {
+    let ask = Ask { sql, ..Ask::default() };
+    let begun = Instant::now();
+    loop {
+        match source.ask(ask.clone(), interrupt) {
+            Ok(rows) => return Ok(rows),
+            Err(Failure::Problem(problem))
+                if problem.kind == Trouble::Busy && begun.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(failure) => return Err(told(failure)),
+        }
+    }
 }
 
 fn told(failure: Failure) -> anyhow::Error {
