@@ -171,13 +171,18 @@ impl Program {
     /// The rules, in the order in which they are asked, each with the events that it may match and
     /// its comparisons.
     pub fn rules(&self) -> impl Iterator<Item = Listed<'_>> {
-        self.rules.iter().map(|compiled| {
-            let mut atoms = Vec::new();
+        self.rules.iter().enumerate().map(|(place, compiled)| {
+            let (mut atoms, mut open) = (Vec::new(), Vec::new());
             gather(&compiled.whole, &mut atoms);
+            let left = self.tables.iter().flat_map(|table| table.rules.iter().flatten());
+            left.filter(|(rule, _)| *rule as usize == place)
+                .for_each(|(_, node)| gather(node, &mut open));
+            let text = |at: &u32| self.atoms[*at as usize].text.as_str();
             Listed {
                 rule: &compiled.rule,
                 events: &compiled.events,
-                atoms: atoms.iter().map(|&at| self.atoms[at as usize].text.as_str()).collect(),
+                atoms: atoms.iter().map(text).collect(),
+                asked: atoms.iter().filter(|at| open.contains(at)).map(text).collect(),
             }
         })
     }
@@ -192,6 +197,9 @@ pub struct Listed<'a> {
     pub events: &'a [&'static str],
     /// Its comparisons, each once.
     pub atoms: Vec<&'a str>,
+    /// Those of them that are asked of events; what the others say follows from the event's kind,
+    /// and was decided when the rules were compiled.
+    pub asked: Vec<&'a str>,
 }
 
 #[derive(Default)]
