@@ -8,25 +8,7 @@
 #include "fathom/scope.bpf.h"
 #include "wire.h"
 
-/* A system call as its caller made it. */
-struct call {
-	__u64 argument[6];
-	__u32 number;
-	__u32 spare;
-};
-
-/* At the end of a call: what it was. */
-static __always_inline void read_call(struct pt_regs *regs, struct call *call)
-{
-	call->number = regs->orig_ax;
-	call->argument[0] = regs->di;
-	call->argument[1] = regs->si;
-	call->argument[2] = regs->dx;
-	call->argument[3] = regs->r10;
-	call->argument[4] = regs->r8;
-	call->argument[5] = regs->r9;
-}
-
+/* The call that ends here, whichever table it came by. */
 static __always_inline struct call call_of(struct pt_regs *regs)
 {
 	struct call call;

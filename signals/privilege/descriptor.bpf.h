@@ -126,12 +126,18 @@ int CALL_END(privilege_uring, struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_socket, struct pt_regs *regs, long result)
 {
-	struct call call = call_of(regs);
 	struct privilege_socket_record record = { .fd = -1, .second_fd = -1 };
 	int pair[2] = { -1, -1 };
 	struct sock *sk = NULL;
+	struct call call;
 	__u32 protocol;
 
+	if (!scope_current(&record.call.header))
+		return 0;
+	if (!read_socket_call(regs, &call)) {
+		count_fate(PRIVILEGE_SOCKET, FATE_UNREADABLE);
+		return 0;
+	}
 	if (!begins(&record.call, &call, result))
 		return 0;
 	record.family = call.argument[0];

@@ -85,6 +85,23 @@ static __always_inline void credentials(struct privilege_credential_record *reco
 	record->inheritable = CAPABILITIES(cred, cap_inheritable);
 }
 
+/* Whether the ids are of 16 bits: the first forms of these calls, in the 32-bit table. */
+static __always_inline bool has_narrow_ids(__u32 ia32)
+{
+	switch (ia32) {
+	case 23: /* setuid */
+	case 46: /* setgid */
+	case 70: /* setreuid */
+	case 71: /* setregid */
+	case 138: /* setfsuid */
+	case 139: /* setfsgid */
+	case 164: /* setresuid */
+	case 170: /* setresgid */
+		return true;
+	}
+	return false;
+}
+
 /* setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, setgroups. */
 SEC("tp_btf/sys_exit")
 int CALL_END(privilege_credential, struct pt_regs *regs, long result)
@@ -97,6 +114,11 @@ int CALL_END(privilege_credential, struct pt_regs *regs, long result)
 	record.asked[0] = call.argument[0];
 	record.asked[1] = call.argument[1];
 	record.asked[2] = call.argument[2];
+	if (has_narrow_ids(call.ia32)) {
+		record.asked[0] = wide_id(record.asked[0]);
+		record.asked[1] = wide_id(record.asked[1]);
+		record.asked[2] = wide_id(record.asked[2]);
+	}
 	credentials(&record);
 	return tell(&record.call, sizeof(record), PRIVILEGE_CREDENTIAL);
 }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bytes;
+pub mod calls;
 pub mod child;
 pub mod cluster;
 pub mod columns;

@@ -1,7 +1,7 @@
 //! Records to rows.
 
 use schema::{Origin, ProcessKey, Sink};
-use wire::{Malformed, PATH_UNREACHABLE, Reader, RecordHeader, join_names, path_marks};
+use wire::{Malformed, PATH_UNREACHABLE, Reader, RecordHeader, call_name, join_names, path_marks};
 
 use crate::behind::{self, Ends};
 use crate::event::{
@@ -10,8 +10,8 @@ use crate::event::{
     SocketCreate, UringSetup,
 };
 use crate::names::{
-    ATTACH_TYPES, BPF_COMMANDS, CALLS, DOMAINS, MAP_TYPES, PERF_TYPES, PRCTL_OPTIONS,
-    PROGRAM_TYPES, PTRACE_REQUESTS, SOCKET_TYPES, name,
+    ATTACH_TYPES, BPF_COMMANDS, DOMAINS, MAP_TYPES, PERF_TYPES, PRCTL_OPTIONS, PROGRAM_TYPES,
+    PTRACE_REQUESTS, SOCKET_TYPES, name,
 };
 use crate::record::{
     self, PrivilegeBpfRecord, PrivilegeCallRecord, PrivilegeChdirRecord, PrivilegeCredentialRecord,
@@ -47,7 +47,7 @@ pub(crate) fn decode(
 
 /// How a call went.
 struct Call {
-    name: std::borrow::Cow<'static, str>,
+    name: &'static str,
     number: u32,
     kind: u32,
     result: i64,
@@ -58,8 +58,10 @@ impl Call {
     fn read(record: &PrivilegeCallRecord) -> Call {
         // Without `..`, here and below: a field that the kernel side gains has to be thought of.
         let PrivilegeCallRecord { header, result, number, spare: _ } = *record;
+        // The kernel side tells of no other calls than those that have names.
+        let name = u16::try_from(number).ok().and_then(call_name).unwrap_or_default();
         let error = (result < 0).then(|| result.wrapping_neg() as i32);
-        Call { name: name(CALLS, number), number, kind: header.kind.into(), result, error }
+        Call { name, number, kind: header.kind.into(), result, error }
     }
 
     /// The descriptor that the call gave.
@@ -73,7 +75,7 @@ fn target(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Mal
     let PrivilegeTargetRecord { call, target_start, target_tgid, target_pid, request, spare: _ } =
         record;
     let Call { name: call_name, kind, result, error, .. } = Call::read(&call);
-    let (call, given) = (&*call_name, (target_pid != 0).then_some(target_pid));
+    let (call, given) = (call_name, (target_pid != 0).then_some(target_pid));
     let target = relative(origin, target_start, target_tgid);
     match kind {
         record::PRIVILEGE_PTRACE => {
@@ -114,7 +116,7 @@ fn module(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Mal
     sink.row(
         origin,
         ModuleLoad {
-            call: &call.name,
+            call: call.name,
             name: some(name),
             fd: (fd >= 0).then_some(fd),
             path_resolved: path.as_deref(),
@@ -145,7 +147,7 @@ fn namespace(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), 
     sink.row(
         origin,
         NamespaceChange {
-            call: &call.name,
+            call: call.name,
             flags,
             fd: (call.number == 308).then_some(fd),
             namespace_kind: (!kind.is_empty()).then_some(&kind),
@@ -176,7 +178,7 @@ fn credential(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(),
         sink.row(
             origin,
             CapabilityChange {
-                call: &call.name,
+                call: call.name,
                 target_pid,
                 cap_effective: effective,
                 cap_permitted: permitted,
@@ -192,7 +194,7 @@ fn credential(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(),
     sink.row(
         origin,
         CredentialChange {
-            call: &call.name,
+            call: call.name,
             uid: place(&[105, 113, 117], 0),
             euid: place(&[113, 117], 1),
             suid: place(&[117], 2),
@@ -224,7 +226,7 @@ fn prctl(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
     sink.row(
         origin,
         ProcessPrctl {
-            call: &call.name,
+            call: call.name,
             option: &name(PRCTL_OPTIONS, option),
             value: (option != PR_SET_NAME).then_some(value),
             second: (option == PR_CAP_AMBIENT || option == PR_SET_MM).then_some(second),
@@ -252,7 +254,7 @@ fn chdir(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
     sink.row(
         origin,
         ProcessChdir {
-            call: &call.name,
+            call: call.name,
             path: (given_length > 0).then_some(given),
             put_old: (second_length > 0).then_some(second),
             fd: (call.number == 81).then_some(fd),
@@ -290,7 +292,7 @@ fn dup(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malfor
     sink.row(
         origin,
         FdDup {
-            call: &call.name,
+            call: call.name,
             old_fd,
             source: relative(origin, source_start, source_tgid),
             fd: call.fd(),
@@ -327,7 +329,7 @@ fn memfd(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
     };
     sink.row(
         origin,
-        MemfdCreate { call: &call.name, name, flags, fd: call.fd(), error: call.error },
+        MemfdCreate { call: call.name, name, flags, fd: call.fd(), error: call.error },
     );
     Ok(())
 }
@@ -338,7 +340,7 @@ fn uring(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malf
     let call = Call::read(&call);
     sink.row(
         origin,
-        UringSetup { call: &call.name, entries, flags, fd: call.fd(), error: call.error },
+        UringSetup { call: call.name, entries, flags, fd: call.fd(), error: call.error },
     );
     Ok(())
 }
@@ -378,7 +380,7 @@ fn bpf(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Malfor
     sink.row(
         origin,
         BpfCommand {
-            call: &call.name,
+            call: call.name,
             command: &name(BPF_COMMANDS, command),
             object,
             program_type: (object.is_some() && !is_map).then_some(&program_type),
@@ -414,7 +416,7 @@ fn socket(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Mal
     sink.row(
         origin,
         SocketCreate {
-            call: &call.name,
+            call: call.name,
             domain: &domain,
             family: behind::family(family),
             r#type: &name(SOCKET_TYPES, kind),
@@ -451,7 +453,7 @@ fn feature(origin: Origin, reader: Reader<'_>, sink: &mut Sink) -> Result<(), Ma
     sink.row(
         origin,
         KernelFeature {
-            call: &call.name,
+            call: call.name,
             r#type: perf.then_some(&event_type),
             config: perf.then_some(config),
             target: relative(origin, target_start, target_tgid),

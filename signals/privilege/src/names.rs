@@ -13,51 +13,6 @@ pub(crate) fn name(names: Names, number: u32) -> Cow<'static, str> {
     }
 }
 
-/// System calls, by their 64-bit numbers.
-pub(crate) const CALLS: Names = &[
-    (32, "dup"),
-    (33, "dup2"),
-    (41, "socket"),
-    (53, "socketpair"),
-    (56, "clone"),
-    (62, "kill"),
-    (72, "fcntl"),
-    (80, "chdir"),
-    (81, "fchdir"),
-    (101, "ptrace"),
-    (105, "setuid"),
-    (106, "setgid"),
-    (113, "setreuid"),
-    (114, "setregid"),
-    (116, "setgroups"),
-    (117, "setresuid"),
-    (119, "setresgid"),
-    (122, "setfsuid"),
-    (123, "setfsgid"),
-    (126, "capset"),
-    (155, "pivot_root"),
-    (157, "prctl"),
-    (161, "chroot"),
-    (175, "init_module"),
-    (176, "delete_module"),
-    (200, "tkill"),
-    (234, "tgkill"),
-    (272, "unshare"),
-    (292, "dup3"),
-    (298, "perf_event_open"),
-    (308, "setns"),
-    (310, "process_vm_readv"),
-    (311, "process_vm_writev"),
-    (313, "finit_module"),
-    (319, "memfd_create"),
-    (321, "bpf"),
-    (323, "userfaultfd"),
-    (424, "pidfd_send_signal"),
-    (425, "io_uring_setup"),
-    (435, "clone3"),
-    (438, "pidfd_getfd"),
-];
-
 /// Requests of ptrace(2).
 pub(crate) const PTRACE_REQUESTS: Names = &[
     (0x0, "PTRACE_TRACEME"),
@@ -376,7 +331,6 @@ mod tests {
     #[test]
     fn each_table_is_in_order() {
         let all = [
-            CALLS,
             PTRACE_REQUESTS,
             PERF_TYPES,
             PRCTL_OPTIONS,

@@ -2,6 +2,8 @@
 
 #[path = "kernel/descriptors.rs"]
 mod descriptors;
+#[path = "kernel/ia32.rs"]
+mod ia32;
 #[path = "kernel/modules.rs"]
 mod modules;
 #[path = "kernel/script.rs"]

@@ -1,25 +1,15 @@
 //! A process that makes just the system calls that it is told, and the rows that came of it.
-//!
-//! A script has a word for each call: its number and its arguments. An argument is a number, `rN`
-//! (the result of word N), `@N+M` (the address of byte M in buffer N), `*N+M` (the 32-bit number
-//! there) or `'text'`. `=@N+M V` and `#@N+M V` write a number of 32 or 64 bits.
-//! With `?N` in front a word is done only where word N gave 0, as a fork does in the child; with
-//! `!N` only elsewhere.
+//! Its words are those of `testkit::calls`.
 
 use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use signal_privilege::PRIVILEGE;
+use testkit::calls;
 use testkit::watch::{MECHANISMS, Seen, Watch, not_run};
 
-/// What `tests/calls.c` became; empty where no compiler was found.
-const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/calls"));
-/// What it is called, and so the `comm` of its rows.
-const NAME: &str = "calls";
 /// What a script may call itself by `PR_SET_NAME`.
 pub(crate) const RENAMED: &str = "renamed";
 
@@ -46,22 +36,19 @@ pub(crate) fn run(test: &str, words: &[&str]) -> Option<Ran> {
 
 pub(crate) fn run_with(test: &str, mechanisms: &[&str], words: &[&str]) -> Option<Ran> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    if PROGRAM.is_empty() {
-        not_run(test, "there was no C compiler for tests/calls.c");
-        return None;
-    }
     let watch = Watch::start(test, &[&PRIVILEGE], mechanisms).expect("it loads")?;
     for refused in watch.kernel.rejections() {
         let said: Vec<&str> = refused.log.lines().rev().take(12).collect();
         println!("refused {}: {}", refused.program, said.join(" / "));
     }
     let folder = folder(test);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a place for the program");
-    let (program, said) = (folder.join(NAME), folder.join("said"));
-    let mut file = File::options().create_new(true).write(true).mode(0o755).open(&program).unwrap();
-    file.write_all(PROGRAM).expect("the program is written");
-    drop(file);
+    let program = calls::write(&folder).expect("a place for the program");
+    if words.iter().any(|word| word.starts_with('%')) && !has_ia32(&program) {
+        fs::remove_dir_all(&folder).expect("clean up");
+        not_run(test, "this kernel has no 32-bit calls");
+        return None;
+    }
+    let said = folder.join("said");
     let mut command = Command::new(&program);
     command.args(words).current_dir("/").stdout(File::create(&said).unwrap());
     let (status, mut rows) = watch.run(&mut command).expect("it runs");
@@ -69,7 +56,7 @@ pub(crate) fn run_with(test: &str, mechanisms: &[&str], words: &[&str]) -> Optio
     let said = fs::read_to_string(&said).expect("it said something");
     fs::remove_dir_all(&folder).expect("clean up");
     // Not what the harness does between fork and exec.
-    rows.retain(|row| [NAME, RENAMED].contains(&row.comm.as_str()));
+    rows.retain(|row| [calls::NAME, RENAMED].contains(&row.comm.as_str()));
     let results: Vec<i64> = said.lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(results.len(), words.len(), "a word got lost");
     Some(Ran { rows, results, program, watch })
@@ -114,6 +101,12 @@ impl Ran {
         let place = self.results.iter().position(|&it| it == number && it > 64);
         place.map_or_else(|| value.to_string(), |at| format!("r{at}"))
     }
+}
+
+/// Whether a 32-bit call comes back: a kernel without that table ends who makes it.
+fn has_ia32(program: &Path) -> bool {
+    let status = Command::new(program).arg("%20").stdout(Stdio::null()).status();
+    status.expect("it starts").success()
 }
 
 /// Those of our own process, which the script has at its beginning.

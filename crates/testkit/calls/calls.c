@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes the system calls that it is told on its command line, one for each word, and nothing else:
- * no C library makes others, or makes one of them in every thread. What the words mean is said in
- * tests/kernel/script.rs. At the end it prints the results.
+ * Makes the system calls that it is told on its command line, one for each word, and nothing else.
+ * What the words mean is said in src/calls.rs. At the end it prints the results.
  */
 typedef unsigned long u64;
 typedef unsigned int u32;
@@ -11,7 +10,10 @@ typedef unsigned int u32;
 #define CALLS 96
 #define KEEP __attribute__((used))
 
+/* Below 4 GiB, all of it: 32-bit calls reach no further. */
 static char buffers[BUFFERS][4096];
+static char texts[16384];
+static u64 texts_end;
 static long results[CALLS];
 
 static long call(u64 number, u64 *a)
@@ -22,6 +24,22 @@ static long call(u64 number, u64 *a)
 	__asm__ volatile("syscall" : "=a"(result)
 			 : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
+	return result;
+}
+
+/* The same by the 32-bit table. */
+static long call_ia32(u64 number, u64 *a)
+{
+	int result;
+
+	__asm__ volatile("push %%rbp\n\t"
+			 "mov %[sixth], %%ebp\n\t"
+			 "int $0x80\n\t"
+			 "pop %%rbp"
+			 : "=a"(result)
+			 : "a"((u32)number), "b"((u32)a[0]), "c"((u32)a[1]), "d"((u32)a[2]),
+			   "S"((u32)a[3]), "D"((u32)a[4]), [sixth] "r"((u32)a[5])
+			 : "r8", "r9", "r10", "r11", "memory");
 	return result;
 }
 
@@ -47,10 +65,10 @@ static char *place(const char **at)
 	return buffers[buffer] + offset % (sizeof(buffers[0]) - 8);
 }
 
-/* One value; a text reaches to the next quotation mark, which becomes its NUL, or the end. */
+/* One value; a text reaches to the next quotation mark. */
 static u64 value(const char **at)
 {
-	char *text, *end;
+	char *text;
 
 	switch (**at) {
 	case 'r':
@@ -63,10 +81,11 @@ static u64 value(const char **at)
 		++*at;
 		return *(u32 *)place(at);
 	case '\'':
-		for (text = end = (char *)*at + 1; *end && *end != '\''; end++)
-			;
-		*at = end + (*end == '\'');
-		*end = 0;
+		text = texts + texts_end;
+		for (++*at; **at && **at != '\'' && texts_end < sizeof(texts) - 1; ++*at)
+			texts[texts_end++] = **at;
+		texts_end++;	/* the NUL is there */
+		*at += **at == '\'';
 		return (u64)text;
 	}
 	return number(at);
@@ -84,8 +103,8 @@ static void run(const char *word, int which)
 		if ((results[number(&word) % CALLS] == 0) != (kind == '?'))
 			return;
 	}
-	/* `=` writes a number of 32 bits, `#` one of 64, to a place. */
-	if (kind == '=' || kind == '#')
+	/* `=` writes a number of 32 bits, `#` one of 64, to a place; `%` is a 32-bit call. */
+	if (kind == '=' || kind == '#' || kind == '%')
 		word++;
 	while (*word && count < 7) {
 		given[count++] = value(&word);
@@ -96,6 +115,8 @@ static void run(const char *word, int which)
 		*(u32 *)given[0] = (u32)given[1];
 	else if (kind == '#')
 		*(u64 *)given[0] = given[1];
+	else if (kind == '%')
+		results[which] = call_ia32(given[0], given + 1);
 	else
 		results[which] = call(given[0], given + 1);
 }
