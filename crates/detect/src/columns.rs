@@ -22,9 +22,11 @@ pub(crate) enum Role {
     Direction,
     Domain,
     Egid,
+    EgidAfter,
     Entries,
     Error,
     Euid,
+    EuidAfter,
     ExitCode,
     Family,
     Fd,
@@ -39,6 +41,8 @@ pub(crate) enum Role {
     LocalPort,
     Mode,
     Name,
+    NamespaceKind,
+    NewDiffers,
     NewDir,
     NewPath,
     NewResolved,
@@ -49,7 +53,6 @@ pub(crate) enum Role {
     PeerIp,
     PeerPort,
     PeerSource,
-    ProgramName,
     ProgramType,
     Protocol,
     Request,
@@ -57,7 +60,6 @@ pub(crate) enum Role {
     Signal,
     Size,
     Socket,
-    SocketType,
     Source,
     Sgid,
     Suid,
@@ -85,9 +87,11 @@ const NAMES: &[(Role, &str)] = &[
     (Role::Direction, "direction"),
     (Role::Domain, "domain"),
     (Role::Egid, "egid"),
+    (Role::EgidAfter, "egid_after"),
     (Role::Entries, "entries"),
     (Role::Error, "error"),
     (Role::Euid, "euid"),
+    (Role::EuidAfter, "euid_after"),
     (Role::ExitCode, "exit_code"),
     (Role::Family, "family"),
     (Role::Fd, "fd"),
@@ -102,6 +106,8 @@ const NAMES: &[(Role, &str)] = &[
     (Role::LocalPort, "local_port"),
     (Role::Mode, "mode"),
     (Role::Name, "name"),
+    (Role::NamespaceKind, "namespace_kind"),
+    (Role::NewDiffers, "new_path_differs"),
     (Role::NewDir, "new_dir"),
     (Role::NewPath, "new_path"),
     (Role::NewResolved, "new_path_resolved"),
@@ -112,7 +118,6 @@ const NAMES: &[(Role, &str)] = &[
     (Role::PeerIp, "peer_ip"),
     (Role::PeerPort, "peer_port"),
     (Role::PeerSource, "peer_source"),
-    (Role::ProgramName, "program_name"),
     (Role::ProgramType, "program_type"),
     (Role::Protocol, "protocol"),
     (Role::Request, "request"),
@@ -120,7 +125,6 @@ const NAMES: &[(Role, &str)] = &[
     (Role::Signal, "signal"),
     (Role::Size, "size"),
     (Role::Socket, "socket"),
-    (Role::SocketType, "socket_type"),
     (Role::Source, "source"),
     (Role::Sgid, "sgid"),
     (Role::Suid, "suid"),
@@ -156,11 +160,11 @@ pub(crate) const EVENTS: &[(&str, &[&str])] = &[
     ("socket_connect", &["connect"]),
     ("socket_accept", &["accept4", "accept"]),
     ("socket_datagram", &["sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"]),
-    ("fd_dup", &["dup", "dup2", "dup3", "fcntl"]),
+    ("fd_dup", &["dup", "dup2", "dup3", "fcntl", "pidfd_getfd"]),
     ("process_ptrace", &["ptrace"]),
     ("process_memory", &["process_vm_writev", "process_vm_readv"]),
     ("module_load", &["finit_module", "init_module", "delete_module"]),
-    ("namespace_change", &["setns", "unshare"]),
+    ("namespace_change", &["setns", "unshare", "clone", "clone3"]),
     (
         "credential_change",
         &[
@@ -181,6 +185,7 @@ pub(crate) const EVENTS: &[(&str, &[&str])] = &[
     ("memfd_create", &["memfd_create"]),
     ("uring_setup", &["io_uring_setup"]),
     ("bpf_command", &["bpf"]),
+    ("kernel_feature", &["userfaultfd", "perf_event_open"]),
     ("process_kill", &["kill", "tkill", "tgkill", "pidfd_send_signal"]),
 ];
 
@@ -255,7 +260,7 @@ impl Columns {
 
     /// The one that it is where no call is named: the direction tells what is sent.
     fn unnamed(&self, batch: &Batch, row: usize) -> usize {
-        let received = self.value(batch, row, Role::Direction) == Value::Text(b"received");
+        let received = self.value(batch, row, Role::Direction) == Value::Text(b"in");
         let name = if received { "recvfrom" } else { self.events[0] };
         self.events.iter().position(|it| *it == name).unwrap_or(0)
     }

@@ -144,7 +144,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
         &[
             ("fd", Role::Fd, Shape::Plain),
             ("domain", Role::Domain, Shape::Domain),
-            ("type", Role::SocketType, Shape::Plain),
+            ("type", Role::FileType, Shape::Plain),
             ("proto", Role::Protocol, Shape::Plain),
         ],
     ),
@@ -194,6 +194,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
             ("fd", Role::Fd, Shape::Plain),
             ("flags", Role::Flags, Shape::Plain),
             ("nstype", Role::Flags, Shape::Plain),
+            ("kind", Role::NamespaceKind, Shape::Plain),
         ],
     ),
     (
@@ -236,7 +237,15 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
             ("cmd", Role::Command, Shape::Plain),
             ("fd", Role::Fd, Shape::Plain),
             ("program_type", Role::ProgramType, Shape::Plain),
-            ("program_name", Role::ProgramName, Shape::Plain),
+            ("program_name", Role::Name, Shape::Plain),
+        ],
+    ),
+    (
+        "kernel_feature",
+        &[
+            ("type", Role::FileType, Shape::Plain),
+            ("pid", Role::TargetPid, Shape::Plain),
+            ("flags", Role::Flags, Shape::Plain),
         ],
     ),
     (
@@ -329,6 +338,7 @@ impl<'a> Event<'a> {
                 | "memfd_create"
                 | "uring_setup"
                 | "bpf_command"
+                | "kernel_feature"
         )
     }
 
@@ -394,7 +404,10 @@ impl<'a> Event<'a> {
         if self.view != View::Given
             && let Some(resolved) = self.text(resolved)
         {
-            return Seen::text(resolved);
+            let alias = (self.view == View::Alias)
+                .then(|| self.around.state.alias(self.process(), resolved))
+                .flatten();
+            return alias.map_or_else(|| Seen::text(resolved), Seen::owned);
         }
         let Some(given) = self.text(given) else {
             return Seen::maybe(self.text(resolved), Seen::text);

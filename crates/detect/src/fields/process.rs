@@ -75,7 +75,14 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
         Id::ProcIsExeDeleted => image(ImageFlags::DELETED),
         Id::ProcExeIno if facts.exe_inode != 0 => Seen::number(facts.exe_inode),
         Id::ProcExeIno => Seen::Nothing,
-        Id::ProcExeInoCtime | Id::ProcExeInoMtime | Id::ProcExeInoCtimeStart => Seen::Nothing,
+        Id::ProcExeInoCtime => known_time(facts.exe_ctime),
+        Id::ProcExeInoMtime => known_time(facts.exe_mtime),
+        Id::ProcExeInoCtimeStart => {
+            match (facts.exe_ctime, event.around.names.age(process, event.time())) {
+                (0, _) | (_, None) => Seen::Nothing,
+                (changed, Some(age)) => Seen::number(event.time() - age - changed),
+            }
+        }
         Id::ProcIsContainerInit => Seen::Bool(facts.vpid == 1 && process.key.pid != 1),
         Id::ProcKey => Seen::owned(process.key.to_string()),
         Id::ThreadTid => Seen::number(event.batch.origin[event.row].tid),
@@ -84,6 +91,11 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
         Id::ThreadCgroup => Seen::number(event.batch.origin[event.row].cgroup),
         _ => return None,
     })
+}
+
+/// A time of the executable; 0 is not known.
+fn known_time(time: i64) -> Seen<'static> {
+    if time == 0 { Seen::Nothing } else { Seen::number(time) }
 }
 
 /// The acting thread's name at that moment.
