@@ -29,7 +29,7 @@ enum record_fate {
 	FATE_RING_FULL = 1,	/* the ring had no room */
 	FATE_NO_SCRATCH = 2,	/* the per-CPU buffer was not there (never seen to happen) */
 	FATE_TABLE_FULL = 3,	/* a map that remembers between two hooks was full */
-	FATE_COMPAT = 4,	/* a 32-bit system call: its numbers and arguments differ */
+	FATE_COMPAT = 4,	/* a system call of x32: its memory is laid out otherwise */
 	FATE_UNREADABLE = 5,	/* a kernel object could not be read */
 	FATE_COUNT = 8,
 };

@@ -43,7 +43,7 @@ struct io_link___delayed {
 /* The names of a request, one behind the other, each with its NUL. */
 struct file_ask {
 	__u32 length[2];
-	__u64 told;		/* whether its row was written before it was done */
+	__u64 told;		/* whether its row was written already */
 	__u8 names[2 * PATH_BYTES];
 };
 
@@ -271,10 +271,8 @@ int file_ring_done(__u64 *ctx)
 }
 
 /* A request whose success nobody is told is told at once: whether it came to be is not known. */
-SEC("tp_btf/io_uring_submit_req")
-int file_ring_silent(__u64 *ctx)
+static __always_inline int silent(struct io_kiocb *request)
 {
-	struct io_kiocb *request = request_asked(ctx);
 	struct scratch_value *s = ring_scratch();
 	struct file_ask *ask;
 	__u64 key = (__u64)request;
@@ -290,15 +288,31 @@ int file_ring_silent(__u64 *ctx)
 	return 0;
 }
 
+SEC("tp_btf/io_uring_submit_req")
+int file_ring_silent(__u64 *ctx)
+{
+	return silent(request_asked(ctx));
+}
+
+SEC("tp_btf/io_uring_submit_sqe")
+int file_ring_silent_before(__u64 *ctx)
+{
+	return silent(request_asked_before(ctx));
+}
+
 /* A request is done, here by the end of the function that did it. */
 static __always_inline void did(struct scratch_value *s, struct io_kiocb *request)
 {
 	__u64 key = (__u64)request;
+	struct file_ask *ask;
 
 	if (!s || !scope_current(&s->record.header))
 		return;
-	tell_request(s, request, bpf_map_lookup_elem(&file_asks, &key), true);
-	bpf_map_delete_elem(&file_asks, &key);
+	ask = bpf_map_lookup_elem(&file_asks, &key);
+	tell_request(s, request, ask, true);
+	/* Its completion may be seen as well, where another operation has no better hook. */
+	if (ask)
+		ask->told = 1;
 }
 
 /* Unless it did: what would have had to wait is tried again by a worker. */

@@ -366,15 +366,19 @@ int process_exec(__u64 *ctx)
 	return 0;
 }
 
-/* One more argument of a user's vector. False at its end, or where no more can be had. */
+/*
+ * One more argument of a user's vector, whose pointers have as many bytes as walk->base_at says: there
+ * the verifier does not know them, and walks the loop but once. False at its end, or where no more
+ * can be had.
+ */
 static __always_inline bool user_arg(struct scratch_value *s, volatile struct scratch_walk *walk,
-				     const void *argv, __u32 width)
+				     const void *argv, int i)
 {
-	__u32 end = walk->end;
+	__u32 end = walk->end, width = walk->base_at;
 	__u64 arg = 0;
 	long n;
 
-	if (bpf_probe_read_user(&arg, width & 15, argv)) {
+	if (width > sizeof(arg) || bpf_probe_read_user(&arg, width, argv + i * width)) {
 		s->record.marks |= PROCESS_ARGS_UNREADABLE;
 		return false;
 	}
@@ -404,9 +408,10 @@ static __always_inline void user_args(struct scratch_value *s, const void *argv,
 
 	walk->start = walk->end;
 	walk->marks = 0;
+	walk->base_at = width;
 	s->record.marks |= PROCESS_ARGS_TRUNCATED;
 	for (i = 0; i < 128; i++)
-		if (!user_arg(s, walk, argv + i * width, width))
+		if (!user_arg(s, walk, argv, i))
 			break;
 	s->record.args_length = walk->end - walk->start;
 }

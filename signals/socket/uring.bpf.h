@@ -149,40 +149,57 @@ int socket_ring_bind_done(__u64 *ctx)
 
 /*
  * One more connection of an accept that goes on: there is no request, only what the caller will read
- * about it. So since 6.15; such kernels are the ones that get here.
+ * about it.
  */
-static __always_inline void one_more(struct scratch_value *s, __u64 *ctx)
+static __always_inline void one_more(struct scratch_value *s, __u64 ring, __u64 data, __s32 result)
 {
-	struct accept_key key = {};
-	struct io_uring_cqe *entry;
-	__s32 result;
+	struct accept_key key = { .ring = ring, .data = data };
 
-	if (fathom_told.classic) {
-		struct trace_event_raw_io_uring_complete *event = (void *)ctx;
-
-		key.ring = (__u64)event->ctx;
-		key.data = event->user_data;
-		result = event->res;
-	} else {
-		entry = (struct io_uring_cqe *)BTF_ARGUMENT(ctx, 2);
-		key.ring = BTF_ARGUMENT(ctx, 0);
-		key.data = READ(io_uring_cqe, entry, user_data);
-		result = READ(io_uring_cqe, entry, res);
-	}
 	if (result >= 0 && bpf_map_lookup_elem(&socket_accepts, &key))
 		request_accepted(s, current_sock(result), result);
+}
+
+static __always_inline void one_more_classic(struct scratch_value *s, __u64 *ctx)
+{
+	struct trace_event_raw_io_uring_complete *event = (void *)ctx;
+
+	one_more(s, (__u64)event->ctx, event->user_data, event->res);
 }
 
 SEC("tp_btf/io_uring_complete")
 int socket_ring_accept_done(__u64 *ctx)
 {
 	struct io_kiocb *request = request_done(ctx);
+	struct scratch_value *s = ring_tp_scratch();
+	struct io_uring_cqe *entry;
 
 	needs_results();
-	if (!request)
-		one_more(ring_tp_scratch(), ctx);
-	else if (is_request_for(request, IORING_OP_ACCEPT))
-		did_accept(ring_tp_scratch(), request);
+	if (is_request_for(request, IORING_OP_ACCEPT)) {
+		did_accept(s, request);
+	} else if (!request && fathom_told.classic) {
+		one_more_classic(s, ctx);
+	} else if (!request) {
+		entry = (struct io_uring_cqe *)BTF_ARGUMENT(ctx, 2);
+		one_more(s, BTF_ARGUMENT(ctx, 0), READ(io_uring_cqe, entry, user_data),
+			 READ(io_uring_cqe, entry, res));
+	}
+	return 0;
+}
+
+/* The same before 6.15, which had more arguments; since then the kernel refuses this. */
+SEC("tp_btf/io_uring_complete")
+int socket_ring_accept_done_before(__u64 *ctx)
+{
+	struct io_kiocb *request = request_done(ctx);
+	struct scratch_value *s = ring_tp_scratch();
+
+	needs_results();
+	if (is_request_for(request, IORING_OP_ACCEPT))
+		did_accept(s, request);
+	else if (!request && fathom_told.classic)
+		one_more_classic(s, ctx);
+	else if (!request)
+		one_more(s, BTF_ARGUMENT(ctx, 0), BTF_ARGUMENT(ctx, 2), BTF_ARGUMENT(ctx, 3));
 	return 0;
 }
 
@@ -210,10 +227,8 @@ int socket_ring_accept_asked(__u64 *ctx)
  * A connect whose success nobody is told is told at once, as one that is in progress. The request
  * has its file only later; until then it holds the number by which to find it.
  */
-SEC("tp_btf/io_uring_submit_req")
-int socket_ring_connect_silent(__u64 *ctx)
+static __always_inline int silent_connect(struct io_kiocb *request)
 {
-	struct io_kiocb *request = request_asked(ctx);
 	struct scratch_value *s = ring_tp_scratch();
 	struct socket_call_record *call;
 	struct file *file;
@@ -240,6 +255,18 @@ int socket_ring_connect_silent(__u64 *ctx)
 	else
 		submit(&fathom_bulk, &call->header, sizeof(*call));
 	return 0;
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int socket_ring_connect_silent(__u64 *ctx)
+{
+	return silent_connect(request_asked(ctx));
+}
+
+SEC("tp_btf/io_uring_submit_sqe")
+int socket_ring_connect_silent_before(__u64 *ctx)
+{
+	return silent_connect(request_asked_before(ctx));
 }
 
 /* The ends of the functions that do it; what gave no result yet will be tried again. */
@@ -278,7 +305,7 @@ int BPF_PROG(socket_ring_accept, struct file *listener, void *how, void *peer, v
 	return 0;
 }
 
-/* Where requests hold no result. What would have had to wait says so, and is tried again. */
+/* Where requests hold no result. What has to wait is tried again when there is something to tell. */
 SEC("fexit/__sys_connect_file")
 int BPF_PROG(socket_ring_connect_file, struct file *file, void *address, int length,
 	     int flags, int result)
@@ -286,7 +313,7 @@ int BPF_PROG(socket_ring_connect_file, struct file *file, void *address, int len
 	struct scratch_value *s;
 	struct sock *sk;
 
-	if (current_call() != CALL_IO_URING || result == -EAGAIN)
+	if (current_call() != CALL_IO_URING || result == -EAGAIN || result == -EINPROGRESS)
 		return 0;
 	hold();
 	s = ring_connect_scratch();

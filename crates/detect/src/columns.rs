@@ -60,8 +60,8 @@ pub(crate) enum Role {
     Signal,
     Size,
     Socket,
-    Source,
     Sgid,
+    Source,
     Suid,
     Target,
     TargetPid,
@@ -125,8 +125,8 @@ const NAMES: &[(Role, &str)] = &[
     (Role::Signal, "signal"),
     (Role::Size, "size"),
     (Role::Socket, "socket"),
-    (Role::Source, "source"),
     (Role::Sgid, "sgid"),
+    (Role::Source, "source"),
     (Role::Suid, "suid"),
     (Role::Target, "target"),
     (Role::TargetPid, "target_pid"),
@@ -185,7 +185,7 @@ pub(crate) const EVENTS: &[(&str, &[&str])] = &[
     ("memfd_create", &["memfd_create"]),
     ("uring_setup", &["io_uring_setup"]),
     ("bpf_command", &["bpf"]),
-    ("kernel_feature", &["userfaultfd", "perf_event_open"]),
+    ("kernel_feature", &["perf_event_open", "userfaultfd"]),
     ("process_kill", &["kill", "tkill", "tgkill", "pidfd_send_signal"]),
 ];
 

@@ -4,6 +4,7 @@
 //! most once. For every event of every table each rule is cut down to what is still open once the
 //! event is known: a rule that cannot match it is not asked at all.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use schema::Table;
@@ -16,6 +17,7 @@ use crate::language::{
 };
 use crate::output::Output;
 use crate::transform::Taken;
+use crate::value::Seen;
 
 /// Rules as events are asked about them.
 #[derive(Debug)]
@@ -149,10 +151,23 @@ impl Program {
         &self.hosts
     }
 
-    /// The tables whose rows some rule may match.
+    /// The tables whose rows have to be looked at: those that some rule may match, and those that
+    /// tell what rules have to remember.
     pub fn tables(&self) -> Vec<&'static Table> {
-        let asked = self.tables.iter().filter(|it| it.rules.iter().any(|rules| !rules.is_empty()));
-        asked.map(|it| it.columns.table).collect()
+        let matched = |it: &&Asked| it.rules.iter().any(|rules| !rules.is_empty());
+        let names: Vec<&str> =
+            self.tables.iter().filter(matched).map(|it| it.columns.table.name).collect();
+        let any = |subject: &str| names.iter().any(|name| name.starts_with(subject));
+        let remembered = |name: &str| match name {
+            _ if names.is_empty() => false,
+            "process_fork" | "process_exec" | "process_exit" | "process_chdir"
+            | "credential_change" | "capability_change" => true,
+            "file_link" | "file_mount" | "file_umount" | "file_unlink" => any("file_"),
+            "socket_connect" | "socket_accept" | "socket_listen" => any("socket_") || any("fd_"),
+            _ => false,
+        };
+        let asked = self.tables.iter().map(|it| it.columns.table);
+        asked.filter(|table| names.contains(&table.name) || remembered(table.name)).collect()
     }
 
     /// The rules, in the order in which they are asked, each with the events that it may match and
@@ -562,10 +577,14 @@ impl Memo {
                 if why.iter().any(|(text, _)| *text == atom.text) {
                     return;
                 }
-                let value = atom.left.with(event, |seen| {
-                    seen.shown().map_or_else(|| "<NA>".into(), |shown| shown.into_owned())
-                });
-                why.push((atom.text.clone(), value));
+                // To ask what is new is to learn it, so it cannot be asked again: what it was, is told.
+                let of = fields::asked_by_novelty(&atom.left.field);
+                let shown = |seen: &Seen<'_>| seen.shown().map(Cow::into_owned);
+                let value = match &of {
+                    Some(of) => shown(&fields::read(of, event)),
+                    None => atom.left.with(event, shown),
+                };
+                why.push((atom.text.clone(), value.unwrap_or_else(|| "<NA>".into())));
             }
         }
     }

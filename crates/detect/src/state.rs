@@ -196,7 +196,7 @@ impl State {
             "credential_change" => {
                 let mut now = self.credentials(process);
                 let number = |role, old: u32| value(role).number().map_or(old, |it| it as u32);
-                // What the kernel made of the call, not what was asked for.
+                // The columns say what the kernel made of the call.
                 now.euid = number(Role::EuidAfter, now.euid);
                 now.egid = number(Role::EgidAfter, now.egid);
                 if let Some(effective) = value(Role::CapEffective).number() {

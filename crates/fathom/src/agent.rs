@@ -4,6 +4,7 @@
 //! of their own. A new configuration is prepared whole before any of it is applied, so one that
 //! cannot be applied changes nothing.
 
+mod detecting;
 mod doors;
 mod front;
 mod log;
@@ -24,6 +25,7 @@ use scope::Scope;
 use store::OpenError;
 use telemetry::{Side, Usage};
 
+use self::detecting::Detecting;
 use self::doors::Doors;
 use self::front::Front;
 use self::log::Log;
@@ -61,6 +63,7 @@ pub struct Agent {
     session: Session,
     outputs: Vec<Output>,
     memory: Option<Arc<Memory>>,
+    detecting: Option<Detecting>,
     statistics: Option<StatsGuard>,
     front: Arc<Front>,
     doors: Doors,
@@ -89,7 +92,8 @@ impl Agent {
         // What another agent may hold comes first, before anything is loaded.
         let doors = Doors::open(&config, &front)?;
         let sinks = config.outputs.iter().map(Sink::open).collect::<Result<Vec<_>>>()?;
-        let plan = plan(&config);
+        let program = detecting::compile(&config.detection, &log)?;
+        let plan = plan(&config, program.as_ref());
         let node = Node::here().called(plan.node.as_deref());
         let store = match Memory::open(&config.store, &node, &plan.ledger) {
             // A disk that is full or broken takes the memory, not the sight.
@@ -108,12 +112,25 @@ impl Agent {
         for (config, sink) in config.outputs.iter().zip(sinks) {
             outputs.push(Output::start(config.clone(), sink, &session.bus, &session.ledger, &log)?);
         }
+        let start = |program| Detecting::start(&config.detection, program, &mut session, &log);
+        let detecting = program.map(start).transpose()?;
         session.run()?;
         let engine = memory.as_deref().map(|memory| engine(&config, &session, memory));
         front.show(&session, memory.as_ref(), engine.transpose()?);
         let rows = 0;
-        let agent =
-            Agent { origin, config, session, outputs, memory, statistics, front, doors, log, rows };
+        let agent = Agent {
+            origin,
+            config,
+            session,
+            outputs,
+            memory,
+            detecting,
+            statistics,
+            front,
+            doors,
+            log,
+            rows,
+        };
         agent.greet();
         Ok(agent)
     }
@@ -146,6 +163,14 @@ impl Agent {
         let outputs: Vec<_> = self.config.outputs.iter().map(config::Output::name).collect();
         let outputs = if outputs.is_empty() { "nowhere".into() } else { outputs.join(", ") };
         self.log.info(format_args!("rows to {outputs}"));
+        if let Some(detecting) = &self.detecting {
+            let receivers = &self.config.detection.receivers;
+            let receivers: Vec<&str> = receivers.iter().map(|it| it.called()).collect();
+            let receivers =
+                if receivers.is_empty() { "nobody but SQL".into() } else { receivers.join(", ") };
+            let rules = detecting.rules();
+            self.log.info(format_args!("asking {rules} rules; alerts to {receivers}"));
+        }
         match (&self.config.store.directory, &self.memory) {
             (Folder::At(folder), Some(memory)) => {
                 let Status { size, head } = memory.status();
@@ -160,7 +185,7 @@ impl Agent {
     }
 
     /// Tells the door how things stand.
-    fn look_after(&self) {
+    fn look_after(&mut self) {
         let mut problems = Vec::new();
         if !self.session.alive() {
             problems.push("a worker has ended".to_string());
@@ -172,6 +197,9 @@ impl Agent {
             problems.push("the store has ended".to_string());
         }
         self.front.beat(problems, Vec::new());
+        if let Some(detecting) = &mut self.detecting {
+            detecting.look_after(&self.log);
+        }
     }
 
     fn reload(&mut self) {
@@ -201,6 +229,9 @@ impl Agent {
         for output in new.outputs.iter().filter(|output| !known(output)) {
             sinks.push((output.clone(), Sink::open(output).context("outputs")?));
         }
+        // Files of rules may have changed although their names did not.
+        let program = detecting::compile(&new.detection, &self.log)?;
+        let detection = program.as_ref().map(|program| self.can_detect(program));
         let doors_changed = self.doors.change(&new, &self.front)?;
         if new.scopes() != old.scopes() {
             self.session.watch(&old.scopes(), &new.scopes()).context("scope")?;
@@ -214,6 +245,11 @@ impl Agent {
             differs
         };
         note("scope", new.scope != old.scope);
+        if let Some(detecting) = &self.detecting {
+            let deadline = Instant::now() + FAREWELL;
+            detecting.change(&new.detection, program, deadline)?;
+            note("detection", new.detection != old.detection || detection == Some(true));
+        }
         if note("tables", new.tables != old.tables) {
             self.session.want(&new.wanted());
         }
@@ -253,6 +289,11 @@ impl Agent {
             )+ };
         }
         keep!(node, rings, mechanisms, processes, kubernetes, store, queries);
+        let begins = self.detecting.is_some() == new.detection.rules.is_empty();
+        if begins || new.detection.directory != old.detection.directory {
+            stays("detection");
+            new.detection = old.detection.clone();
+        }
         if new.pods() != old.pods() {
             stays("scope");
             new.scope = old.scope.clone();
@@ -278,10 +319,26 @@ impl Agent {
         }
     }
 
+    /// Whether the rules are others than those that are asked; says which rows they will miss.
+    fn can_detect(&self, program: &detect::Program) -> bool {
+        let missing = program.tables().into_iter().filter(|table| !self.can_fill(table));
+        let missing: Vec<_> = missing.map(|table| table.name).collect();
+        if !missing.is_empty() {
+            self.log.warn(format_args!(
+                "new rules ask about {}, whose programs are loaded when the agent is restarted",
+                missing.join(", ")
+            ));
+        }
+        true
+    }
+
     /// Whether the signal that fills `table` is loaded.
     fn can_fill(&self, table: &Table) -> bool {
         let mut tables = self.session.kernel.signals().iter().flat_map(|signal| signal.tables);
-        let own = crate::monitor::TABLES.iter().any(|it| std::ptr::eq(*it, table));
+        let own = crate::monitor::TABLES
+            .iter()
+            .chain(crate::detection::TABLES)
+            .any(|it| std::ptr::eq(*it, table));
         own || tables.any(|it| std::ptr::eq(*it, table))
     }
 
@@ -330,6 +387,9 @@ impl Agent {
         self.session.stop();
         let outputs = std::mem::take(&mut self.outputs);
         self.finish(outputs);
+        if let Some(detecting) = self.detecting.take() {
+            detecting.finish(Instant::now() + FAREWELL, &self.log);
+        }
         // The door first: it may be answering from the store.
         self.doors.close();
         if let Some(memory) = self.memory.take()
@@ -365,8 +425,9 @@ impl Agent {
     }
 }
 
-fn plan(config: &Config) -> Plan {
+fn plan(config: &Config, program: Option<&detect::Program>) -> Plan {
     let mut plan = Plan::new(config.wanted(), config.scopes());
+    plan.asked = program.map(detect::Program::tables).unwrap_or_default();
     plan.rings = config.rings.options();
     plan.mechanisms = config.mechanisms.iter().map(|it| it.0.clone()).collect();
     plan.processes = config.processes.remembered as usize;

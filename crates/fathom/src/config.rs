@@ -6,6 +6,7 @@
 mod environment;
 mod keys;
 mod problem;
+mod receivers;
 mod values;
 
 use identity::pods::{Given, Selection};
@@ -15,8 +16,8 @@ use scope::Scope;
 
 pub use problem::Problem;
 pub use values::{
-    Choice, Folder, Listen, LogFormat, LogLevel, Mechanism, Name, OutputKind, Path, Size, Span,
-    Tables, Text, Workers,
+    Choice, Folder, Listen, LogFormat, LogLevel, Matching, Mechanism, Name, OutputKind, Path,
+    Priority, Size, Span, Tables, Text, Workers,
 };
 
 sections! {
@@ -37,6 +38,8 @@ sections! {
         /// loses rows (counted as `slow`) rather than holding up the others. What could not be
         /// written is counted, too (`disk_full`, `reader_gone`, `io`), and the agent goes on.
         outputs: Vec<Output> = vec![Output::default()],
+        /// Rules in Falco's language, and who is told of what they find.
+        detection: Detection = Detection::default(),
         /// What the node remembers, for SQL. A change needs a restart.
         store: Memory = Memory::default(),
         /// What queries may use. They run on threads of their own that give way to all others. A
@@ -114,6 +117,35 @@ sections! {
         keep: u32 = 5,
         /// Whether what a user may have typed (paths, arguments) is left out.
         hide_personal: bool = false,
+    }
+
+    /// Rules, and who is told.
+    Detection {
+        /// Files of rules, and folders with such files, in the order in which they are read; Falco's
+        /// own files as they are. An empty list asks no rules. Each alert is a row of the table
+        /// `alert`, too.
+        rules: Vec<Path> = Vec::new(),
+        /// Rules that are left out, by their names or tags; `*` stands for anything.
+        disable: Vec<Text> = Vec::new(),
+        /// Whether an event fires the first rule that matches it, as in Falco, or all of them.
+        matching: Matching = Matching(detect::Matching::First),
+        /// Rules less bad than this are left out.
+        priority: Priority = Priority(detect::language::Priority::Debug),
+        /// Whether container and pod stand behind every message, as in Falco.
+        append_workload: bool = true,
+        /// The same alert of the same process is told once in so long; how often it came meanwhile is
+        /// told at the end. 0s tells each.
+        repeat_after: Span = Span::seconds(10),
+        /// One rule is told so often in a minute; beyond it, alerts are counted (`too_many`).
+        most_per_minute: u32 = 1_000,
+        /// `workload.novel[FIELD]` learns so long what a new image does, before anything is new.
+        learn_for: Span = Span::seconds(600),
+        /// Where what was learned is kept, and alerts that could not be delivered yet. `off` keeps
+        /// both in memory only. A change needs a restart.
+        directory: Folder = Folder::At("/var/lib/fathom-alerts".into()),
+        /// Who is told, in the order of alerts and at least once: stdout, file, http, syslog, program,
+        /// slack, pagerduty, alertmanager, webhook, otlp. docs/alerts.md has their keys.
+        receivers: Vec<deliver::Receiver> = Vec::new(),
     }
 
     /// What the node remembers.

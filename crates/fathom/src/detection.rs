@@ -4,6 +4,7 @@
 //! order, so there is no queue in between that could lose or reorder them. New rules are taken by
 //! each worker between two turns; what it knows of processes, files and sockets stays.
 
+pub(crate) mod files;
 mod repeats;
 mod users;
 
@@ -52,6 +53,8 @@ pub(crate) struct Watcher {
     shared: Arc<Detection>,
     edition: u64,
     detector: Detector,
+    /// The tables whose rows the rules are asked about.
+    tables: Vec<&'static Table>,
 }
 
 impl Detection {
@@ -86,6 +89,11 @@ impl Detection {
         self.edition.fetch_add(1, Ordering::Release);
     }
 
+    /// From now on repeats are told so often.
+    pub(crate) fn be_quiet(&self, quiet: Quiet) {
+        lock(&self.repeats).quiet = quiet;
+    }
+
     /// The rules that are asked.
     pub fn program(&self) -> Arc<Program> {
         self.program.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -99,6 +107,12 @@ impl Detection {
     /// What workloads did before.
     pub fn novelty(&self) -> &Novelty {
         &self.novelty
+    }
+
+    /// Tells what was held back still; nothing comes after.
+    pub(crate) fn farewell(&self) {
+        let overdue = self.overdue(i64::MAX, true);
+        let _ = self.told(&overdue);
     }
 
     /// To be called once a second: what was lost until then is compared with what is lost now.
@@ -141,16 +155,23 @@ impl Watcher {
     pub(crate) fn new(shared: Arc<Detection>) -> Watcher {
         let edition = shared.edition.load(Ordering::Acquire);
         let (names, novelty) = (shared.names.clone(), shared.novelty.clone());
-        let detector = Detector::new(shared.program(), names, novelty);
-        Watcher { shared, edition, detector }
+        let program = shared.program();
+        let tables = program.tables();
+        let detector = Detector::new(program, names, novelty);
+        Watcher { shared, edition, detector, tables }
+    }
+
+    pub(crate) fn asks_about(&self, table: &Table) -> bool {
+        self.tables.iter().any(|asked| std::ptr::eq(*asked, table))
     }
 
     /// Asks the rules about the rows of one turn; gives the alerts as rows.
     pub(crate) fn look(&mut self, turn: &[Arc<Batch>]) -> Option<Arc<Batch>> {
         let edition = self.shared.edition.load(Ordering::Acquire);
         if edition != self.edition {
-            self.edition = edition;
-            self.detector.take(self.shared.program());
+            let program = self.shared.program();
+            (self.edition, self.tables) = (edition, program.tables());
+            self.detector.take(program);
         }
         let mut alerts = Vec::new();
         self.detector.detect(turn, |alert| alerts.push(alert));

@@ -30,6 +30,8 @@ use crate::waiting::Waiting;
 pub struct Plan {
     /// The tables whose rows are wanted.
     pub tables: Vec<&'static Table>,
+    /// The tables whose rows rules are asked about.
+    pub asked: Vec<&'static Table>,
     /// Whom to watch.
     pub scopes: Vec<Scope>,
     /// The rings.
@@ -118,8 +120,20 @@ impl Plan {
         let processes = Limits::default().processes;
         let patience = PATIENCE;
         let (node, cluster, pods) = (None, None, None);
-        let ledger = Ledger::new();
-        Plan { tables, scopes, rings, mechanisms, processes, node, cluster, pods, patience, ledger }
+        let (asked, ledger) = (Vec::new(), Ledger::new());
+        Plan {
+            tables,
+            asked,
+            scopes,
+            rings,
+            mechanisms,
+            processes,
+            node,
+            cluster,
+            pods,
+            patience,
+            ledger,
+        }
     }
 }
 
@@ -131,7 +145,8 @@ impl Session {
         let node = Node::here().called(plan.node.as_deref());
         let features = features(&plan.mechanisms);
         let mut loaded: Vec<&'static Signal> = vec![&SCOPE];
-        loaded.extend(signals::needed(&plan.tables));
+        let tables: Vec<_> = plan.tables.iter().chain(&plan.asked).copied().collect();
+        loaded.extend(signals::needed(&tables));
         let kernel = Arc::new(Kernel::load(&loaded, &features, &plan.rings)?);
         let keep_exited = KEEP_EXITED;
         let limits = Limits { processes: plan.processes, keep_exited, ..Limits::default() };

@@ -96,7 +96,7 @@ impl Stream {
 
     /// Whether anybody wants rows of any of `tables`.
     pub fn wants_any(&self, tables: &[&'static Table]) -> bool {
-        tables.iter().any(|table| self.wanted.iter().any(|wanted| std::ptr::eq(*wanted, *table)))
+        tables.iter().any(|table| self.is_wanted(table))
     }
 
     /// From now on rows of `tables` are wanted.
@@ -160,9 +160,10 @@ impl Stream {
             if decoded.is_empty() {
                 continue;
             }
+            let used = self.is_wanted(decoded.table) || self.is_asked_about(decoded.table);
             let account = self.books.enrich(decoded.table);
             account.taken.add(decoded.len() as u64);
-            if self.wanted.iter().any(|table| std::ptr::eq(*table, decoded.table)) {
+            if used {
                 rows += decoded.len();
                 self.publish(decoded, (now, until));
             } else {
@@ -177,9 +178,23 @@ impl Stream {
     fn send(&mut self) {
         let turn = std::mem::take(&mut self.turn);
         let alerts = self.watcher.as_mut().and_then(|watcher| watcher.look(&turn));
-        for batch in turn.into_iter().chain(alerts) {
-            self.bus.publish(batch);
+        for batch in turn {
+            // What only rules wanted has been seen by them.
+            if self.is_wanted(batch.table) {
+                self.bus.publish(batch);
+            }
         }
+        if let Some(alerts) = alerts {
+            self.bus.publish(alerts);
+        }
+    }
+
+    fn is_wanted(&self, table: &Table) -> bool {
+        self.wanted.iter().any(|wanted| std::ptr::eq(*wanted, table))
+    }
+
+    fn is_asked_about(&self, table: &Table) -> bool {
+        self.watcher.as_ref().is_some_and(|watcher| watcher.asks_about(table))
     }
 
     fn decode(&mut self, record: &[u8]) -> Result<(), Malformed> {

@@ -121,12 +121,11 @@ pub static FILE: Signal = Signal {
             rungs: &[
                 // The same program as above: it sees what is done, told or not.
                 Rung::full(Mechanism::Fentry, "file_ring_open"),
+                Rung { mechanism: Mechanism::TpBtf, program: "file_ring_silent", cannot: SILENT },
                 Rung {
                     mechanism: Mechanism::TpBtf,
-                    program: "file_ring_silent",
-                    cannot: "whether operations came to be that were asked for with \
-                             IOSQE_CQE_SKIP_SUCCESS: they are told without a result, an open \
-                             without its file",
+                    program: "file_ring_silent_before",
+                    cannot: SILENT,
                 },
                 // Such a kernel does not have them.
                 Rung::full(Mechanism::Fentry, "file_ring_filp"),
@@ -237,6 +236,8 @@ pub static FILE: Signal = Signal {
     decode: decode::decode,
 };
 
+const SILENT: &str = "whether operations came to be that were asked for with IOSQE_CQE_SKIP_SUCCESS: they \
+                      are told without a result, an open without its file";
 const RING_DONE: Rung = Rung::full(Mechanism::TpBtf, "file_ring_done");
 const RING_UNLINK: Rung = Rung::full(Mechanism::Fentry, "file_ring_unlink");
 const RING_RENAME: Rung = Rung::full(Mechanism::Fentry, "file_ring_rename");

@@ -5,8 +5,8 @@ use testkit::evade::{Evader, Outcome};
 use testkit::watch::{Seen, Watch, mechanisms, not_run};
 
 #[test]
-fn calls_of_32_bits_make_the_same_rows() {
-    let test = "calls_of_32_bits_make_the_same_rows";
+fn the_ways_around_calls_make_the_same_rows() {
+    let test = "the_ways_around_calls_make_the_same_rows";
     for mechanism in &mechanisms() {
         let Some(watch) = Watch::start(test, &[&PROCESS], &[mechanism]).expect("it loads") else {
             continue;

@@ -27,6 +27,10 @@ const IO_URING: &str =
 const FORGEABLE: &str = "the peer of a socket that is not connected is read from the caller's memory, \
                          which it may rewrite; of a vector of messages the first 64 are told";
 
+const SILENT_CONNECT: &str = "the result of connects that are asked for with IOSQE_CQE_SKIP_SUCCESS: they are \
+                              told as in progress, the peer by the caller's memory";
+const SILENT_ACCEPT: &str = "accepts through io_uring that the caller asked not to be told of \
+                             (IOSQE_CQE_SKIP_SUCCESS), until their states change";
 const RING_BIND_DONE: Rung = Rung {
     mechanism: Mechanism::TpBtf,
     program: "socket_ring_bind_done",
@@ -106,8 +110,12 @@ pub static SOCKET: Signal = Signal {
                 Rung {
                     mechanism: Mechanism::TpBtf,
                     program: "socket_ring_connect_silent",
-                    cannot: "the result of connects that are asked for with IOSQE_CQE_SKIP_SUCCESS: \
-                             they are told as in progress, the peer by the caller's memory",
+                    cannot: SILENT_CONNECT,
+                },
+                Rung {
+                    mechanism: Mechanism::TpBtf,
+                    program: "socket_ring_connect_silent_before",
+                    cannot: SILENT_CONNECT,
                 },
                 Rung::full(Mechanism::Fentry, "socket_ring_connect_file"),
             ],
@@ -119,15 +127,19 @@ pub static SOCKET: Signal = Signal {
                 Rung::full(Mechanism::Fentry, "socket_ring_accept"),
                 Rung {
                     mechanism: Mechanism::TpBtf,
+                    program: "socket_ring_accept_done_before",
+                    cannot: SILENT_ACCEPT,
+                },
+                Rung {
+                    mechanism: Mechanism::TpBtf,
                     program: "socket_ring_accept_done",
-                    cannot: "accepts through io_uring that the caller asked not to be told of \
-                             (IOSQE_CQE_SKIP_SUCCESS), until their states change",
+                    cannot: SILENT_ACCEPT,
                 },
             ],
         },
         Hook {
             what: "accepts of io_uring that go on",
-            lost: "all but the last connection of an accept of io_uring that takes many",
+            lost: "the connections of an accept of io_uring that takes many",
             rungs: &[
                 // The same program as above: it sees each connection.
                 Rung::full(Mechanism::Fentry, "socket_ring_accept"),

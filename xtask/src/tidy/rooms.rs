@@ -45,11 +45,7 @@ const ROOMS: &[Room] = &[
     Room { signals: false, ..room("crates/query", 4, &[0, 1, 2, 3]) },
     Room { signals: false, ..room("crates/export", 4, &[0, 1, 2, 3]) },
     room("crates/cluster", 4, &[0, 1, 2, 3]),
-    Room {
-        also: &["crates/export"],
-        signals: false,
-        ..room("crates/deliver", 4, &[0, 1, 2, 3])
-    },
+    Room { also: &["crates/export"], signals: false, ..room("crates/deliver", 4, &[0, 1, 2, 3]) },
     // 5: the composition root
     room("crates/fathom", 5, &[0, 1, 2, 3, 4]),
     // Beside the house: the workshop. No row is open to others, see `WORKSHOP`.

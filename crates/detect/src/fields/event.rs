@@ -193,8 +193,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
         &[
             ("fd", Role::Fd, Shape::Plain),
             ("flags", Role::Flags, Shape::Plain),
-            ("nstype", Role::Flags, Shape::Plain),
-            ("kind", Role::NamespaceKind, Shape::Plain),
+            ("nstype", Role::NamespaceKind, Shape::Plain),
         ],
     ),
     (
@@ -237,7 +236,7 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
             ("cmd", Role::Command, Shape::Plain),
             ("fd", Role::Fd, Shape::Plain),
             ("program_type", Role::ProgramType, Shape::Plain),
-            ("program_name", Role::Name, Shape::Plain),
+            ("name", Role::Name, Shape::Plain),
         ],
     ),
     (

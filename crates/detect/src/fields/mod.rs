@@ -125,6 +125,8 @@ fields! {
     ProcPid "proc.pid" Number None "The process id.";
     ProcPpid "proc.ppid" Number None "The parent's process id.";
     ProcVpid "proc.vpid" Number None "The process id in its own pid namespace.";
+    ProcPgid "proc.pgid" Number None "The process group's id.";
+    ProcIsPgidLeader "proc.is_vpgid_leader" Bool None "Whether it leads its process group.";
     ProcSid "proc.sid" Number None "The session's id.";
     ProcSname "proc.sname" Text None "The name of the session's leader.";
     ProcSexe "proc.sid.exe" Text None "The first argument of the session's leader.";
@@ -251,9 +253,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("proc.env", "Fathom reads no environments"),
     ("proc.aenv", "Fathom reads no environments"),
     ("proc.cmdlinehash", "use proc.cmdline"),
-    ("proc.pgid", "use proc.sid"),
-    ("proc.vpgid", "use proc.sid"),
-    ("proc.is_vpgid_leader", "use proc.sid and proc.pid"),
+    ("proc.vpgid", "use proc.pgid"),
     ("proc.is_pidns_init", "use proc.is_container_init"),
     ("container.mounts", "use SQL over `file_mount`"),
     ("container.mount", "use SQL over `file_mount`"),
@@ -308,6 +308,11 @@ pub(crate) fn find(
             Err((format!("the field `{name}` needs an argument"), format!("write `{name}[NAME]`")))
         }
     }
+}
+
+/// The field whose novelty `field` asks for, if it does.
+pub(crate) fn asked_by_novelty(field: &Chosen) -> Option<Chosen> {
+    (field.id == Id::Novel).then(|| find(&field.key, None).ok()).flatten().map(|(_, of)| of)
 }
 
 /// The value of a field, or its values.

@@ -35,6 +35,8 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
         Id::ProcPid => Seen::number(process.key.pid),
         Id::ProcPpid => Seen::number(facts.parent.pid),
         Id::ProcVpid => Seen::number(facts.vpid),
+        Id::ProcPgid => Seen::number(facts.pgid),
+        Id::ProcIsPgidLeader => Seen::Bool(facts.pgid == process.key.pid),
         Id::ProcSid => Seen::number(facts.session),
         Id::ProcSname => leader(event, |comm, _, _| Seen::text(comm)),
         Id::ProcSexe => leader(event, |_, args, _| Seen::maybe(first_argument(args), Seen::text)),
@@ -75,14 +77,12 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
         Id::ProcIsExeDeleted => image(ImageFlags::DELETED),
         Id::ProcExeIno if facts.exe_inode != 0 => Seen::number(facts.exe_inode),
         Id::ProcExeIno => Seen::Nothing,
-        Id::ProcExeInoCtime => known_time(facts.exe_ctime),
-        Id::ProcExeInoMtime => known_time(facts.exe_mtime),
-        Id::ProcExeInoCtimeStart => {
-            match (facts.exe_ctime, event.around.names.age(process, event.time())) {
-                (0, _) | (_, None) => Seen::Nothing,
-                (changed, Some(age)) => Seen::number(event.time() - age - changed),
-            }
-        }
+        Id::ProcExeInoCtime => time(facts.exe_ctime),
+        Id::ProcExeInoMtime => time(facts.exe_mtime),
+        Id::ProcExeInoCtimeStart => match event.around.names.age(process, event.time()) {
+            Some(age) if facts.exe_ctime > 0 => Seen::number(event.time() - age - facts.exe_ctime),
+            _ => Seen::Nothing,
+        },
         Id::ProcIsContainerInit => Seen::Bool(facts.vpid == 1 && process.key.pid != 1),
         Id::ProcKey => Seen::owned(process.key.to_string()),
         Id::ThreadTid => Seen::number(event.batch.origin[event.row].tid),
@@ -91,11 +91,6 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
         Id::ThreadCgroup => Seen::number(event.batch.origin[event.row].cgroup),
         _ => return None,
     })
-}
-
-/// A time of the executable; 0 is not known.
-fn known_time(time: i64) -> Seen<'static> {
-    if time == 0 { Seen::Nothing } else { Seen::number(time) }
 }
 
 /// The acting thread's name at that moment.
@@ -130,6 +125,11 @@ pub(crate) fn line(first: &[u8], args: &[u8]) -> Vec<u8> {
 
 fn present(text: &[u8]) -> Seen<'_> {
     if text.is_empty() { Seen::Nothing } else { Seen::text(text) }
+}
+
+/// Nanoseconds since 1970; 0 where it is not known.
+fn time(time: i64) -> Seen<'static> {
+    if time == 0 { Seen::Nothing } else { Seen::number(time) }
 }
 
 fn ancestor_exe(ancestor: &Ancestor) -> Seen<'_> {

@@ -54,7 +54,7 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
 
 /// Whether the image never had this value of the field. Outside of containers the node is one image.
 fn novel<'a>(field: &Chosen, event: &'a Event<'_>, container: Option<&Container>) -> Seen<'a> {
-    let Ok((_, asked)) = super::find(&field.key, None) else { return Seen::Nothing };
+    let Some(asked) = super::asked_by_novelty(field) else { return Seen::Nothing };
     let seen = super::read(&asked, event);
     let Some(value) = seen.shown() else { return Seen::Nothing };
     let image = container.map_or("host", |it| {

@@ -163,10 +163,16 @@ fn args(value: &Value) -> Option<Vec<u8>> {
 fn signed(kind: Kind, value: &Value) -> Option<i64> {
     match kind {
         Kind::Time => time(value),
-        Kind::Errno => (1..600).find(|it| words::errno(*it) == value.as_str()),
-        Kind::Signal => (1..65).find(|it| words::signal(*it) == value.as_str()),
+        Kind::Errno => named(value.as_str()?, "errno", words::errno),
+        Kind::Signal => named(value.as_str()?, "signal", words::signal),
         _ => value.as_i64(),
     }
+}
+
+/// A number that has a name; one without is told as `signal 0`.
+fn named(text: &str, what: &str, name: fn(i64) -> Option<&'static str>) -> Option<i64> {
+    let number = text.strip_prefix(what).and_then(|rest| rest.trim().parse().ok());
+    number.or_else(|| (1..600).find(|it| name(*it) == Some(text)))
 }
 
 fn unsigned(kind: Kind, value: &Value) -> Option<u64> {

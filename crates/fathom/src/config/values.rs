@@ -107,6 +107,14 @@ pub enum LogLevel {
     Error,
 }
 
+/// Which rules an event fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matching(pub detect::Matching);
+
+/// How bad a rule is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Priority(pub detect::language::Priority);
+
 words!(
     bool,
     u32,
@@ -124,6 +132,8 @@ words!(
     OutputKind,
     LogFormat,
     LogLevel,
+    Matching,
+    Priority,
 );
 
 const UNITS: &[(&str, u64)] = &[
@@ -437,6 +447,39 @@ one_of! {
     OutputKind "stdout or file" { Stdout = "stdout", File = "file" }
     LogFormat "text or json" { Text = "text", Json = "json" }
     LogLevel "info, warn or error" { Info = "info", Warn = "warn", Error = "error" }
+}
+
+impl Word for Matching {
+    const ALLOWED: &'static str = "first or all";
+
+    fn parse(text: &str) -> Result<Matching, String> {
+        match text {
+            "first" => Ok(Matching(detect::Matching::First)),
+            "all" => Ok(Matching(detect::Matching::All)),
+            _ => Err(format!("`{text}` is neither; write {}", Matching::ALLOWED)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self.0 {
+            detect::Matching::First => "first".into(),
+            detect::Matching::All => "all".into(),
+        }
+    }
+}
+
+impl Word for Priority {
+    const ALLOWED: &'static str =
+        "emergency, alert, critical, error, warning, notice, informational or debug";
+
+    fn parse(text: &str) -> Result<Priority, String> {
+        let named = detect::language::Priority::named(text).map(Priority);
+        named.ok_or_else(|| format!("`{text}` is no priority; write {}", Priority::ALLOWED))
+    }
+
+    fn show(&self) -> String {
+        self.0.name().to_ascii_lowercase()
+    }
 }
 
 /// As YAML that is text whatever it looks like; a plain word stays as it is.

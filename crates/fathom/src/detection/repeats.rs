@@ -9,7 +9,7 @@ use super::Quiet;
 
 /// What was told lately.
 pub(super) struct Repeats {
-    quiet: Quiet,
+    pub(super) quiet: Quiet,
     told: HashMap<u64, Told>,
     /// How often each rule was told in the minute that began then.
     minutes: HashMap<usize, (i64, u32)>,
