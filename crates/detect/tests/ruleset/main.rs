@@ -1,6 +1,7 @@
 //! The project's own rules, in `rules/`: they compile without a word, each fires on what it is for,
 //! and all of them together are silent on what is ordinary.
 
+mod events;
 mod rows;
 
 use std::collections::BTreeSet;
