@@ -25,6 +25,12 @@ pub trait Names: Send + Sync {
     /// These host names are asked for from now on.
     fn interest(&self, hosts: &[String]);
 
+    /// The process of that key, for one that another acts upon. Without it, it is known if this
+    /// worker saw it run something.
+    fn process(&self, _: ProcessKey) -> Option<Arc<Process>> {
+        None
+    }
+
     /// How long before `time` (nanoseconds since 1970) the process came to be, in nanoseconds.
     fn age_of(&self, process: ProcessKey, time: i64) -> Option<i64>;
 
