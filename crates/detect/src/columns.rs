@@ -42,6 +42,7 @@ pub(crate) enum Role {
     Mode,
     Name,
     NamespaceKind,
+    NewDiffers,
     NewDir,
     NewPath,
     NewResolved,
@@ -106,6 +107,7 @@ const NAMES: &[(Role, &str)] = &[
     (Role::Mode, "mode"),
     (Role::Name, "name"),
     (Role::NamespaceKind, "namespace_kind"),
+    (Role::NewDiffers, "new_path_differs"),
     (Role::NewDir, "new_dir"),
     (Role::NewPath, "new_path"),
     (Role::NewResolved, "new_path_resolved"),
@@ -258,7 +260,7 @@ impl Columns {
 
     /// The one that it is where no call is named: the direction tells what is sent.
     fn unnamed(&self, batch: &Batch, row: usize) -> usize {
-        let received = self.value(batch, row, Role::Direction) == Value::Text(b"received");
+        let received = self.value(batch, row, Role::Direction) == Value::Text(b"in");
         let name = if received { "recvfrom" } else { self.events[0] };
         self.events.iter().position(|it| *it == name).unwrap_or(0)
     }

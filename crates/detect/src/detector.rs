@@ -213,7 +213,7 @@ fn views(columns: &Columns, batch: &Batch, row: usize, state: &State) -> [Option
             !process.facts.exe.is_empty() && said != &*process.facts.exe
         }
         "file_symlink" => value(Role::Target).text().is_some_and(|it| !it.starts_with(b"/")),
-        _ => value(Role::Differs) == Value::Bool(true),
+        _ => [Role::Differs, Role::NewDiffers].map(value).contains(&Value::Bool(true)),
     };
     let alias = state.has_aliases()
         && columns.table.name.starts_with("file_")

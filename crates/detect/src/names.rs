@@ -16,8 +16,20 @@ pub trait Names: Send + Sync {
     /// The host names, of those that rules were [told of](Names::interest), that have the address.
     fn hosts(&self, address: IpAddr) -> Vec<Arc<str>>;
 
+    /// The capabilities of whoever may do everything on this node: one that lacks none of them is
+    /// privileged.
+    fn all_capabilities(&self) -> u64 {
+        (1 << schema::plain::words::CAPABILITIES.len()) - 1
+    }
+
     /// These host names are asked for from now on.
     fn interest(&self, hosts: &[String]);
+
+    /// The process of that key, for one that another acts upon. Without it, it is known if this
+    /// worker saw it run something.
+    fn process(&self, _: ProcessKey) -> Option<Arc<Process>> {
+        None
+    }
 
     /// How long before `time` (nanoseconds since 1970) the process came to be, in nanoseconds.
     fn age_of(&self, process: ProcessKey, time: i64) -> Option<i64>;

@@ -76,9 +76,15 @@ impl Novelty {
         serde_json::to_string(&*self.lock()).unwrap_or_default()
     }
 
-    /// Whether the image never had this value of the field; it has from now on. `time` is in
-    /// nanoseconds since 1970.
-    pub(crate) fn is_new(&self, image: &str, field: &str, value: &[u8], time: i64) -> bool {
+    /// Whether the image never had this value of the field; it has from now on. `time`, and `since`
+    /// when the image was first seen doing anything, are in nanoseconds since 1970.
+    pub(crate) fn is_new(
+        &self,
+        image: &str,
+        field: &str,
+        value: &[u8],
+        (since, time): (i64, i64),
+    ) -> bool {
         let mut state = self.lock();
         let State { images, full } = &mut *state;
         if !images.contains_key(image) {
@@ -86,7 +92,7 @@ impl Novelty {
                 *full += 1;
                 return false;
             }
-            images.insert(image.to_string(), Image { since: time, fields: HashMap::new() });
+            images.insert(image.to_string(), Image { since, fields: HashMap::new() });
         }
         let Some(known) = images.get_mut(image) else { return false };
         if !known.fields.contains_key(field) {
@@ -157,19 +163,25 @@ mod tests {
     fn a_value_is_new_once_and_not_while_learning() {
         let novelty = Novelty::new(Limits::default());
         let is_new =
-            |value: &str, time| novelty.is_new("nginx", "proc.name", value.as_bytes(), time);
+            |value: &str, time| novelty.is_new("nginx", "proc.name", value.as_bytes(), (0, time));
         assert!(!is_new("nginx", 0) && !is_new("sh", 9 * MINUTE));
         assert!(is_new("nc", 11 * MINUTE) && !is_new("nc", 12 * MINUTE) && !is_new("sh", MINUTE));
-        assert!(!novelty.is_new("redis", "proc.name", b"nc", 12 * MINUTE), "learned by image");
+        assert!(!novelty.is_new("redis", "proc.name", b"nc", (12 * MINUTE, 12 * MINUTE)));
+    }
+
+    #[test]
+    fn it_counts_from_what_was_first_seen_of_the_image_and_not_from_the_first_question() {
+        let novelty = Novelty::new(Limits::default());
+        assert!(novelty.is_new("nginx", "proc.name", b"sh", (0, 20 * MINUTE)));
     }
 
     #[test]
     fn what_was_learned_survives() {
         let novelty = Novelty::new(Limits::default());
-        novelty.is_new("nginx", "proc.name", b"nginx", 0);
+        novelty.is_new("nginx", "proc.name", b"nginx", (0, 0));
         let again = Novelty::restore(Limits::default(), &novelty.save()).unwrap();
-        assert!(!again.is_new("nginx", "proc.name", b"nginx", 11 * MINUTE));
-        assert!(again.is_new("nginx", "proc.name", b"sh", 11 * MINUTE));
+        assert!(!again.is_new("nginx", "proc.name", b"nginx", (0, 11 * MINUTE)));
+        assert!(again.is_new("nginx", "proc.name", b"sh", (0, 11 * MINUTE)));
         assert_eq!(
             again.learned(),
             [Learned {
@@ -183,7 +195,8 @@ mod tests {
     #[test]
     fn it_is_bounded_and_says_so() {
         let novelty = Novelty::new(Limits { values: 2, images: 1, learning: Duration::ZERO });
-        let is_new = |image: &str, value: &str| novelty.is_new(image, "f", value.as_bytes(), 1);
+        let is_new =
+            |image: &str, value: &str| novelty.is_new(image, "f", value.as_bytes(), (1, 1));
         assert!(!is_new("a", "1") && !is_new("a", "2") && !is_new("a", "3") && !is_new("b", "1"));
         assert_eq!(novelty.full(), 2);
     }

@@ -4,6 +4,7 @@
 //! most once. For every event of every table each rule is cut down to what is still open once the
 //! event is known: a rule that cannot match it is not asked at all.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use schema::Table;
@@ -16,6 +17,7 @@ use crate::language::{
 };
 use crate::output::Output;
 use crate::transform::Taken;
+use crate::value::Seen;
 
 /// Rules as events are asked about them.
 #[derive(Debug)]
@@ -583,10 +585,14 @@ impl Memo {
                 if why.iter().any(|(text, _)| *text == atom.text) {
                     return;
                 }
-                let value = atom.left.with(event, |seen| {
-                    seen.shown().map_or_else(|| "<NA>".into(), |shown| shown.into_owned())
-                });
-                why.push((atom.text.clone(), value));
+                // To ask what is new is to learn it, so it cannot be asked again: what it was, is told.
+                let of = fields::asked_by_novelty(&atom.left.field);
+                let shown = |seen: &Seen<'_>| seen.shown().map(Cow::into_owned);
+                let value = match &of {
+                    Some(of) => shown(&fields::read(of, event)),
+                    None => atom.left.with(event, shown),
+                };
+                why.push((atom.text.clone(), value.unwrap_or_else(|| "<NA>".into())));
             }
         }
     }

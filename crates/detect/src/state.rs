@@ -4,6 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use schema::{Batch, Credentials, Process, ProcessKey, Value};
 
@@ -19,6 +20,10 @@ pub(crate) struct State {
     containers: Bounded<String, SeenContainer>,
     /// Sockets of servers, and of clients, by the socket.
     sockets: Bounded<u64, End>,
+    /// Processes that ran something, for those that others act upon.
+    ran: Bounded<ProcessKey, Arc<Process>>,
+    /// When the first row came, nanoseconds since 1970.
+    since: i64,
     /// Other names of files: what a hard link or a bind mount made of a path, by mount namespace.
     aliases: VecDeque<Alias>,
 }
@@ -37,6 +42,8 @@ pub(crate) struct SeenContainer {
     pub(crate) privileged: bool,
     /// When the oldest process of it that was seen came to be; nanoseconds since 1970.
     pub(crate) started: i64,
+    /// When the first row of it came.
+    pub(crate) seen: i64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -61,6 +68,7 @@ const ALIASES: usize = 1024;
 const PROCESSES: usize = 32_768;
 const CONTAINERS: usize = 4096;
 const SOCKETS: usize = 65_536;
+const RAN: usize = 8192;
 
 impl State {
     pub(crate) fn new() -> State {
@@ -68,6 +76,8 @@ impl State {
             changed: Bounded::new(PROCESSES),
             containers: Bounded::new(CONTAINERS),
             sockets: Bounded::new(SOCKETS),
+            ran: Bounded::new(RAN),
+            since: i64::MAX,
             aliases: VecDeque::new(),
         }
     }
@@ -87,6 +97,16 @@ impl State {
         self.containers.get(id)
     }
 
+    /// When the first row came.
+    pub(crate) fn since(&self) -> i64 {
+        self.since
+    }
+
+    /// A process that was seen to run something, whether or not it still does.
+    pub(crate) fn ran(&self, key: ProcessKey) -> Option<&Arc<Process>> {
+        self.ran.get(&key)
+    }
+
     /// Whether this end of the event's socket is the server's.
     pub(crate) fn is_server(&self, event: &Event<'_>) -> bool {
         match event.columns.table.name {
@@ -97,7 +117,7 @@ impl State {
         let socket = event.number(Role::Socket).unwrap_or(0) as u64;
         match self.sockets.get(&socket) {
             Some(role) => *role == End::Server,
-            None => event.value(Role::Direction) == Value::Text(b"received"),
+            None => event.value(Role::Direction) == Value::Text(b"in"),
         }
     }
 
@@ -129,14 +149,16 @@ impl State {
     /// Takes in what a row changes, before rules are asked about it.
     pub(crate) fn before(&mut self, batch: &Batch, row: usize, names: &dyn Names) {
         let process = &batch.process[row];
+        let time = batch.origin[row].time;
+        self.since = self.since.min(time);
         if let Some(container) = &process.container {
-            let time = batch.origin[row].time;
             let started = || names.age(process, time).map_or(time, |age| time - age);
-            let all = crate::fields::is_all(&process.facts.credentials);
+            let every = names.all_capabilities();
+            let all = process.facts.credentials.cap_permitted & every == every;
             match self.containers.get_mut(container.id.as_str()) {
                 Some(seen) => seen.privileged |= all,
                 None => {
-                    let seen = SeenContainer { privileged: all, started: started() };
+                    let seen = SeenContainer { privileged: all, started: started(), seen: time };
                     self.containers.put(container.id.clone(), seen);
                 }
             }
@@ -154,7 +176,11 @@ impl State {
         }
         let socket = || value(Role::Socket).number().map(|socket| socket as u64);
         match table {
-            "process_exec" | "process_exit" => self.changed.remove(&process.key),
+            "process_exec" => {
+                self.changed.remove(&process.key);
+                self.ran.put(process.key, process.clone());
+            }
+            "process_exit" => self.changed.remove(&process.key),
             "process_fork" => {
                 if let Value::Process(parent) = value(Role::Parent)
                     && let Some(changed) = self.changed.get(&parent).cloned()
@@ -162,7 +188,8 @@ impl State {
                     self.changed.put(process.key, changed);
                 }
             }
-            "process_chdir" if value(Role::Call) != Value::Text(b"chroot") => {
+            // Of `chroot` and `pivot_root` the row says the new root.
+            "process_chdir" if matches!(value(Role::Call).text(), Some(b"chdir" | b"fchdir")) => {
                 if let Some(directory) = value(Role::Resolved).text() {
                     self.change(process).directory = Some(directory.into());
                 }

@@ -39,6 +39,7 @@ struct Ends<'a> {
 /// Falco's letters for types.
 const KINDS: &[(&str, &str)] = &[
     ("file", "f"),
+    ("device", "f"),
     ("directory", "d"),
     ("ipv4", "4"),
     ("ipv6", "6"),

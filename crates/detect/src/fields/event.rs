@@ -240,6 +240,14 @@ const ARGUMENTS: &[(&str, &[(&str, Role, Shape)])] = &[
         ],
     ),
     (
+        "kernel_feature",
+        &[
+            ("type", Role::FileType, Shape::Plain),
+            ("pid", Role::TargetPid, Shape::Plain),
+            ("flags", Role::Flags, Shape::Plain),
+        ],
+    ),
+    (
         "process_kill",
         &[("pid", Role::TargetPid, Shape::Plain), ("sig", Role::Signal, Shape::Plain)],
     ),
@@ -395,7 +403,10 @@ impl<'a> Event<'a> {
         if self.view != View::Given
             && let Some(resolved) = self.text(resolved)
         {
-            return Seen::text(resolved);
+            let alias = (self.view == View::Alias)
+                .then(|| self.around.state.alias(self.process(), resolved))
+                .flatten();
+            return alias.map_or_else(|| Seen::text(resolved), Seen::owned);
         }
         let Some(given) = self.text(given) else {
             return Seen::maybe(self.text(resolved), Seen::text);

@@ -5,10 +5,10 @@ mod credentials;
 mod descriptor;
 mod event;
 mod process;
+mod target;
 mod view;
 mod workload;
 
-pub(crate) use credentials::is_all;
 pub(crate) use descriptor::{Descriptor, lexical};
 pub(crate) use event::{Event, Surroundings, argument_names};
 pub use view::View;
@@ -231,6 +231,12 @@ fields! {
     K8sNsName "k8s.ns.name" Text None "The pod's namespace.";
     K8sWorkload "k8s.workload" Text None "Fathom: what the pod belongs to, as Deployment/web.";
 
+    TargetPid "target.pid" Number None "Fathom: the process that a signal, ptrace or access to memory is for, as the node numbers it.";
+    TargetName "target.name" Text None "Fathom: that process's name, where it is known.";
+    TargetExepath "target.exepath" Text None "Fathom: that process's executable, where it is known.";
+    TargetIsSelf "target.is_self" Bool None "Fathom: whether that process is the acting one itself.";
+    TargetIsChild "target.is_child" Bool None "Fathom: whether that process descends from the acting one, where it is known.";
+
     Novel "workload.novel" Bool NeedsKey "Fathom: whether the workload's image never had this value of the named field before.";
 }
 
@@ -303,6 +309,11 @@ pub(crate) fn find(
     }
 }
 
+/// The field whose novelty `field` asks for, if it does.
+pub(crate) fn asked_by_novelty(field: &Chosen) -> Option<Chosen> {
+    (field.id == Id::Novel).then(|| find(&field.key, None).ok()).flatten().map(|(_, of)| of)
+}
+
 /// The value of a field, or its values.
 pub(crate) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Seen<'a> {
     event
@@ -311,6 +322,7 @@ pub(crate) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Seen<'a> {
         .or_else(|| credentials::read(field, event))
         .or_else(|| descriptor::read(field, event))
         .or_else(|| workload::read(field, event))
+        .or_else(|| target::read(field, event))
         .unwrap_or(Seen::Nothing)
 }
 

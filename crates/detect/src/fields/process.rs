@@ -80,9 +80,7 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
         Id::ProcExeInoCtime => time(facts.exe_ctime),
         Id::ProcExeInoMtime => time(facts.exe_mtime),
         Id::ProcExeInoCtimeStart => match event.around.names.age(process, event.time()) {
-            Some(age) if facts.exe_ctime > 0 => {
-                Seen::number(event.time() - age - facts.exe_ctime)
-            }
+            Some(age) if facts.exe_ctime > 0 => Seen::number(event.time() - age - facts.exe_ctime),
             _ => Seen::Nothing,
         },
         Id::ProcIsContainerInit => Seen::Bool(facts.vpid == 1 && process.key.pid != 1),

@@ -2,7 +2,7 @@
 
 use schema::{Container, Runtime};
 
-use super::{Chosen, Event, Id};
+use super::{Chosen, Event, Id, Surroundings};
 use crate::value::Seen;
 
 pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>> {
@@ -54,15 +54,17 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
 
 /// Whether the image never had this value of the field. Outside of containers the node is one image.
 fn novel<'a>(field: &Chosen, event: &'a Event<'_>, container: Option<&Container>) -> Seen<'a> {
-    let Ok((_, asked)) = super::find(&field.key, None) else { return Seen::Nothing };
+    let Some(asked) = super::asked_by_novelty(field) else { return Seen::Nothing };
     let seen = super::read(&asked, event);
     let Some(value) = seen.shown() else { return Seen::Nothing };
     let image = container.map_or("host", |it| {
         let names = &it.names;
         names.image.get().or(names.workload.get()).map_or(it.id.as_str(), |name| name)
     });
-    let novelty = event.around.novelty;
-    Seen::Bool(novelty.is_new(image, &field.key, value.as_bytes(), event.time()))
+    let Surroundings { state, novelty, .. } = event.around;
+    let since = container.map_or(Some(state.since()), |it| Some(state.container(&it.id)?.seen));
+    let times = (since.unwrap_or(event.time()), event.time());
+    Seen::Bool(novelty.is_new(image, &field.key, value.as_bytes(), times))
 }
 
 fn pod(container: Option<&Container>) -> Option<&schema::PodName> {
