@@ -97,7 +97,9 @@ struct Backtest {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let rules = Rules::read(&arguments.files, &Options::default())?.sound()?;
+    // Where it happened is told beside the messages.
+    let options = Options { append_workload: false, ..Options::default() };
+    let rules = Rules::read(&arguments.files, &options)?.sound()?;
     let program = Arc::new(rules.program);
     let interrupt = Interrupt::listen()?;
     let backtest = match &arguments.seen {
