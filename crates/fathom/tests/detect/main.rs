@@ -3,5 +3,6 @@
 //! Nothing but that cgroup is watched.
 
 mod place;
+mod reload;
 mod stock;
 mod story;
