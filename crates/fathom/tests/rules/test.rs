@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::{HOST, POD, folder, open, out, rules, shell};
 
 const COMMON: &str = "- list: shells\n  items: [sh, bash]\n- list: unused\n  items: [a]\n";
@@ -113,4 +115,14 @@ fn rules_learn_by_the_times_of_the_rows() {
     ]);
     let tested = rules(folder.path(), &["test", "."]);
     assert!(tested.status.success(), "{}", out(&tested));
+}
+
+#[test]
+fn the_rules_that_come_with_fathom_pass() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let checked = rules(&root, &["check", "rules"]);
+    assert!(out(&checked).ends_with(": no errors, no warnings\n"), "{}", out(&checked));
+    let tested = rules(&root, &["test", "rules"]);
+    assert!(tested.status.success(), "{}", out(&tested));
+    assert!(!out(&tested).contains("FAILED") && out(&tested).contains(" passed, 0 failed\n"));
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 use detect::novelty::{Limits, Novelty};
-use detect::{Alert, Detector, Nameless, Names, Options, Program};
+use detect::{Alert, Detector, Matching, Nameless, Names, Options, Program};
 use export::ink::{Line, Style as Ink};
+use query::Completeness;
 use schema::Batch;
 use schema::plain::rfc3339;
 use serde_json::{Value, json};
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
     /// Of what is stored, only so long until the newest row, such as `2h`
     #[arg(long, value_name = "TIME", value_parser = super::super::observe::duration, requires = "data")]
     last: Option<Duration>,
+    /// Let an event fire every rule that it matches; without it, the first one alone
+    #[arg(long)]
+    all: bool,
     /// How to write what was found
     #[arg(short = 'o', long = "format", value_enum, default_value = "text", value_name = "FORMAT")]
     format: Style,
@@ -94,11 +98,17 @@ struct Backtest {
     found: BTreeMap<String, Found>,
     /// What is missing from the rows, a sentence each.
     notes: Vec<String>,
+    /// What the store knows of its completeness.
+    completeness: Option<Completeness>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // Where it happened is told beside the messages.
-    let options = Options { append_workload: false, ..Options::default() };
+    let options = Options {
+        append_workload: false,
+        matching: if arguments.all { Matching::All } else { Matching::First },
+        ..Options::default()
+    };
     let rules = Rules::read(&arguments.files, &options)?.sound()?;
     let program = Arc::new(rules.program);
     let interrupt = Interrupt::listen()?;
@@ -163,6 +173,7 @@ fn of_store(
     })?;
     drop(bar);
     backtest.notes = stored.missing();
+    backtest.completeness = Some(stored.completeness);
     Ok(backtest)
 }
 
@@ -177,6 +188,7 @@ impl Backtest {
             span: None,
             found: BTreeMap::new(),
             notes: Vec::new(),
+            completeness: None,
         }
     }
 
@@ -286,6 +298,7 @@ impl Backtest {
             "last": self.span.map(|(_, last)| rfc3339(last)),
             "complete": self.notes.is_empty(),
             "missing": self.notes,
+            "completeness": self.completeness,
         })
     }
 }

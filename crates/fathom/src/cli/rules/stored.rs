@@ -24,7 +24,7 @@ pub(super) struct Stored {
     /// The first and the last moment that is asked for.
     from: i64,
     to: i64,
-    completeness: Completeness,
+    pub(super) completeness: Completeness,
 }
 
 /// A table that has rows.
