@@ -287,14 +287,22 @@ DID(socket_ring_connect, io_connect, ring_connect_scratch, did_connect)
 DID(socket_ring_bind, io_bind, ring_bind_scratch, did_bind)
 DID(socket_ring_listen, io_listen, ring_listen_scratch, did_listen)
 
-/* Every connection that is accepted for a ring, one by one or many by one request. */
+#define NR_CONNECT 42
+#define NR_ACCEPT 43
+#define NR_ACCEPT4 288
+
+/*
+ * Every connection that is accepted for a ring, one by one or many by one request. That happens in
+ * io_uring_enter, in a worker, or at the end of any other call; so whatever is no accept is a ring's.
+ */
 SEC("fexit/do_accept")
 int BPF_PROG(socket_ring_accept, struct file *listener, void *how, void *peer, void *length, int flags,
 	     struct file *made)
 {
 	long result = (long)made;
+	__u16 call = current_call();
 
-	if (current_call() != CALL_IO_URING)
+	if (call == NR_ACCEPT || call == NR_ACCEPT4)
 		return 0;
 	hold();
 	if (result < 0 && result >= -ERROR_MAX)
@@ -313,7 +321,7 @@ int BPF_PROG(socket_ring_connect_file, struct file *file, void *address, int len
 	struct scratch_value *s;
 	struct sock *sk;
 
-	if (current_call() != CALL_IO_URING || result == -EAGAIN || result == -EINPROGRESS)
+	if (current_call() == NR_CONNECT || result == -EAGAIN || result == -EINPROGRESS)
 		return 0;
 	hold();
 	s = ring_connect_scratch();

@@ -9,7 +9,7 @@ use rustix::process::setpriority_process;
 
 use crate::figure::Report;
 use crate::machine::Machine;
-use crate::{cost, latency, loss, memory, overhead, pipeline, place, pods, startup, store};
+use crate::{cost, detect, latency, loss, memory, overhead, pipeline, place, pods, startup, store};
 
 /// Measures what the budgets promise; prints `figure NAME VALUE UNIT target OP VALUE met|missed`.
 #[derive(Debug, Parser)]
@@ -35,6 +35,7 @@ struct Bench {
 /// In the order in which they run: what needs a quiet machine first.
 const BENCHES: &[Bench] = &[
     Bench { name: "startup", about: "from start to the first row", run: startup::run },
+    Bench { name: "detect", about: "rules: events a second, time to an alert", run: detect::run },
     Bench { name: "latency", about: "from an open to its row in the pipe", run: latency::run },
     Bench { name: "cost", about: "time in the kernel per event", run: cost::run },
     Bench { name: "overhead", about: "what observing costs the observed", run: overhead::run },

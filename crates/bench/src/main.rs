@@ -6,6 +6,7 @@
 
 mod cli;
 mod cost;
+mod detect;
 mod errand;
 mod figure;
 mod latency;

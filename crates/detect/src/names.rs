@@ -16,6 +16,12 @@ pub trait Names: Send + Sync {
     /// The host names, of those that rules were [told of](Names::interest), that have the address.
     fn hosts(&self, address: IpAddr) -> Vec<Arc<str>>;
 
+    /// The capabilities of whoever may do everything on this node: one that lacks none of them is
+    /// privileged.
+    fn all_capabilities(&self) -> u64 {
+        (1 << schema::plain::words::CAPABILITIES.len()) - 1
+    }
+
     /// These host names are asked for from now on.
     fn interest(&self, hosts: &[String]);
 

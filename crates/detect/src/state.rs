@@ -153,7 +153,8 @@ impl State {
         self.since = self.since.min(time);
         if let Some(container) = &process.container {
             let started = || names.age(process, time).map_or(time, |age| time - age);
-            let all = crate::fields::is_all(&process.facts.credentials);
+            let every = names.all_capabilities();
+            let all = process.facts.credentials.cap_permitted & every == every;
             match self.containers.get_mut(container.id.as_str()) {
                 Some(seen) => seen.privileged |= all,
                 None => {

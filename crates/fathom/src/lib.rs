@@ -14,6 +14,7 @@ mod filling;
 pub mod follow;
 pub mod monitor;
 pub mod node;
+mod offline;
 pub mod peers;
 pub mod session;
 pub mod signals;

@@ -12,6 +12,7 @@ mod ring;
 mod signal;
 mod spawn;
 mod stats;
+mod targets;
 
 pub use features::{Feature, Features};
 pub use ladder::{Capability, Obstacle, State};

@@ -12,6 +12,7 @@ use libbpf_rs::{
 };
 
 use crate::ladder::{self, Refused};
+use crate::targets;
 use crate::{Capability, Features, Mechanism, Rung, Signal};
 
 const SYSCALL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/syscall.bpf.o"));
@@ -180,7 +181,7 @@ impl Kernel {
         number: u32,
         features: &Features,
     ) -> Result<()> {
-        let mut refused = Refused::new();
+        let mut refused = targets::missing(signal);
         loop {
             let begun = Instant::now();
             SAID.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -189,8 +189,8 @@ impl<'a> Image<'a> {
             device: ran.then_some(exe_device),
             mode: ran.then_some(exe_mode),
             image_flags: ran.then_some(self.flags),
-            exe_ctime: (ran && exe_ctime != 0).then_some(exe_ctime),
-            exe_mtime: (ran && exe_mtime != 0).then_some(exe_mtime),
+            exe_ctime: ran.then_some(exe_ctime),
+            exe_mtime: ran.then_some(exe_mtime),
             call: call_name(call),
         }
     }

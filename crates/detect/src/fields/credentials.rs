@@ -1,6 +1,5 @@
 //! Whom a process acts as: `user.*`, `group.*`, `thread.cap_*`.
 
-use schema::Credentials;
 use schema::plain::words;
 
 use super::{Chosen, Event, Id};
@@ -50,13 +49,4 @@ pub(crate) fn capabilities(bits: u64) -> String {
     let mut shown = Vec::new();
     words::flags(words::CAPABILITIES, bits, |name| shown.push(name));
     shown.join(" ")
-}
-
-/// Every capability that a kernel of today has.
-pub(super) const ALL: u64 = (1 << words::CAPABILITIES.len()) - 1;
-
-/// Whether they may take on everything.
-pub(crate) fn is_all(credentials: &Credentials) -> bool {
-    // Older kernels have fewer: the last three came with 5.8 and 5.9.
-    credentials.cap_permitted | 0b111 << 38 == ALL
 }

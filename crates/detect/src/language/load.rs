@@ -15,6 +15,10 @@ pub struct Loaded {
     ///
     /// [`failed`]: Loaded::failed
     pub ruleset: Ruleset,
+    /// How many macros the files define.
+    pub macros: usize,
+    /// How many lists.
+    pub lists: usize,
     /// What is wrong, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -44,7 +48,8 @@ pub fn load(sources: &[Source]) -> Loaded {
     diagnostics.dedup_by(|it, other| {
         it.place == other.place && it.code == other.code && it.message == other.message
     });
-    Loaded { ruleset: Ruleset { rules }, diagnostics }
+    let (macros, lists) = (collection.macros.all().len(), collection.lists.all().len());
+    Loaded { ruleset: Ruleset { rules }, macros, lists, diagnostics }
 }
 
 /// Reads a condition that refers to no lists and no macros; places are in the file `name`.

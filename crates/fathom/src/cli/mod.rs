@@ -7,6 +7,7 @@ mod observe;
 mod output;
 mod query;
 mod record;
+mod rules;
 mod scopes;
 mod shell;
 pub(crate) mod tables;
@@ -50,6 +51,8 @@ enum Command {
     Capture(record::CaptureArguments),
     /// Run a capture through the same stream again, offline
     Replay(record::ReplayArguments),
+    /// Check, show and try rules
+    Rules(rules::Arguments),
     /// Print the completions for a shell
     Completions(shell::Completions),
     /// Print the manual page
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Capture(arguments) => record::capture(arguments),
         Command::Replay(arguments) => record::replay(&arguments),
+        Command::Rules(arguments) => rules::run(arguments),
         Command::Completions(arguments) => arguments.run(Cli::command()),
         Command::Man(arguments) => arguments.run(Cli::command()),
     };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use detect::Names;
+use detect::{Nameless, Names};
 use identity::Identity;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use schema::{Process, ProcessKey};
@@ -24,6 +24,8 @@ pub(crate) struct Users {
     files: Mutex<HashMap<u32, Files>>,
     hosts: Arc<RwLock<HashMap<IpAddr, Vec<Arc<str>>>>>,
     asked: Mutex<BTreeSet<String>>,
+    /// What the first process may have.
+    capabilities: u64,
     /// Whether the files of watched processes are there to be read: not in a replay.
     live: bool,
 }
@@ -56,7 +58,12 @@ impl Users {
 
     fn new(node: Node, identity: Arc<Identity>, live: bool) -> Users {
         let (files, asked) = (Mutex::default(), Mutex::default());
-        Users { node, identity, files, hosts: Arc::default(), asked, live }
+        let status = std::fs::read_to_string("/proc/1/status").unwrap_or_default();
+        let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+        let bounding = bounding.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+        let capabilities =
+            bounding.filter(|_| live).unwrap_or(Nameless::default().all_capabilities());
+        Users { node, identity, files, hosts: Arc::default(), asked, capabilities, live }
     }
 
     fn of<T>(&self, process: &Process, take: impl Fn(&Files) -> T) -> Option<T> {
@@ -136,6 +143,10 @@ impl Names for Users {
             // Without the thread the name stays unknown, and the rule silent: as without a resolver.
             let _ = thread::Builder::new().name("fathom-hosts".into()).spawn(look_up);
         }
+    }
+
+    fn all_capabilities(&self) -> u64 {
+        self.capabilities
     }
 
     fn age_of(&self, process: ProcessKey, time: i64) -> Option<i64> {

@@ -10,7 +10,7 @@ const EDGE: i64 = 5_000_000_000;
 const NAMED: usize = 5;
 
 /// What there is to say; nothing where no table was read.
-pub(super) fn lines(told: &Completeness) -> Vec<String> {
+pub(in crate::cli) fn lines(told: &Completeness) -> Vec<String> {
     if told.tables.is_empty() {
         return Vec::new();
     }

@@ -2,12 +2,12 @@
 
 mod ask;
 mod cells;
-mod complete;
+pub(super) mod complete;
 mod form;
 mod listed;
 mod progress;
 mod repl;
-mod source;
+pub(super) mod source;
 mod target;
 mod trouble;
 mod wait;

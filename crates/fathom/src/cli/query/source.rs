@@ -42,7 +42,7 @@ pub(super) struct SourceArguments {
 }
 
 /// What answers.
-pub(super) enum Source {
+pub(in crate::cli) enum Source {
     /// The files of a directory.
     Directory(Box<Engine>),
     /// An agent.
@@ -50,14 +50,14 @@ pub(super) enum Source {
 }
 
 /// An answer, as it comes.
-pub(super) enum Rows {
+pub(in crate::cli) enum Rows {
     Directory(Answer),
     Agent(Box<Remote>),
 }
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::cli) enum Failure {
     /// The question is at fault, or the query.
     Problem(Problem),
     /// The way to the agent.
@@ -124,7 +124,7 @@ fn token(path: &Path) -> Result<String> {
 }
 
 /// An engine over the files of `path`.
-fn directory(path: &Path, time_out: Option<Duration>) -> Result<Source> {
+pub(in crate::cli) fn directory(path: &Path, time_out: Option<Duration>) -> Result<Source> {
     let tables = signals::tables();
     let read = store::Catalogue::read_only(path, &tables);
     let (catalogue, words) = read.with_context(|| format!("cannot read {}", path.display()))?;
@@ -152,7 +152,7 @@ fn directory(path: &Path, time_out: Option<Duration>) -> Result<Source> {
 
 impl Source {
     /// Begins to answer.
-    pub(super) fn ask(&self, ask: Ask, interrupt: &Interrupt) -> Result<Rows, Failure> {
+    pub(in crate::cli) fn ask(&self, ask: Ask, interrupt: &Interrupt) -> Result<Rows, Failure> {
         match self {
             Source::Directory(engine) => match wait(engine.ask(ask), interrupt) {
                 Some(answer) => Ok(Rows::Directory(answer?)),
@@ -188,7 +188,10 @@ impl Rows {
     }
 
     /// The next rows; `None` at the end.
-    pub(super) fn next(&mut self, interrupt: &Interrupt) -> Option<Result<RecordBatch, Failure>> {
+    pub(in crate::cli) fn next(
+        &mut self,
+        interrupt: &Interrupt,
+    ) -> Option<Result<RecordBatch, Failure>> {
         match self {
             Rows::Directory(answer) => match wait(answer.next(), interrupt) {
                 Some(rows) => Some(rows?.map_err(Failure::from)),
@@ -198,7 +201,7 @@ impl Rows {
         }
     }
 
-    pub(super) fn completeness(&self) -> Completeness {
+    pub(in crate::cli) fn completeness(&self) -> Completeness {
         match self {
             Rows::Directory(answer) => answer.completeness().clone(),
             Rows::Agent(remote) => remote.completeness().clone(),
