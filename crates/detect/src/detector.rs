@@ -8,9 +8,10 @@ use schema::{Batch, Value};
 use crate::alert::{Alert, RuleInfo};
 use crate::columns::{Columns, Role};
 use crate::fields::{Event, Surroundings, View};
+use crate::memo::Memo;
 use crate::names::Names;
 use crate::novelty::Novelty;
-use crate::program::{Matching, Memo, Program};
+use crate::program::{Matching, Program};
 use crate::state::State;
 
 /// Asks the rules about the rows of one worker.
@@ -155,7 +156,7 @@ impl Detector {
         (batch, row, which): (&Arc<Batch>, usize, usize),
         tell: &mut impl FnMut(Alert),
     ) {
-        let timed = self.number % self.timed == 0;
+        let timed = self.number.is_multiple_of(self.timed);
         let mut fired: Vec<u32> = Vec::new();
         for view in views(columns, batch, row, &self.state).into_iter().flatten() {
             let Detector { state, memo, names, novelty, number, costs, infos, .. } = self;

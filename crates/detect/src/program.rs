@@ -4,20 +4,19 @@
 //! most once. For every event of every table each rule is cut down to what is still open once the
 //! event is known: a rule that cannot match it is not asked at all.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use schema::Table;
 
 use crate::columns::{Columns, EVENTS};
 use crate::compare::Comparison;
-use crate::fields::{self, ArgumentRule, Event, FIELDS, Id, argument_names};
+use crate::fields::{self, ArgumentRule, FIELDS, Id, argument_names};
 use crate::language::{
     Check, Condition, Diagnostic, Operand, Operator, Place, Priority, Rule, Ruleset, Severity,
 };
+use crate::narrow::narrow;
 use crate::output::Output;
 use crate::transform::Taken;
-use crate::value::Seen;
 
 /// Rules as events are asked about them.
 #[derive(Debug)]
@@ -387,99 +386,6 @@ fn field_text(field: &crate::language::Field) -> String {
     field.transformers.iter().fold(text, |text, step| format!("{step:?}({text})").to_lowercase())
 }
 
-/// What is left of a condition at one event: what the event decides alone is decided.
-fn narrow(node: &Node, columns: &Columns, event: &'static str, atoms: &[Atom]) -> Node {
-    match node {
-        Node::Always(_) => node.clone(),
-        Node::Not(inner) => match narrow(inner, columns, event, atoms) {
-            Node::Always(value) => Node::Always(!value),
-            inner => Node::Not(Box::new(inner)),
-        },
-        Node::All(parts) => join(parts, columns, event, atoms, false),
-        Node::Any(parts) => join(parts, columns, event, atoms, true),
-        Node::Atom(at) => {
-            let atom = &atoms[*at as usize];
-            match known(atom, columns, event) {
-                Some(value) => Node::Always(value),
-                None => node.clone(),
-            }
-        }
-    }
-}
-
-/// `decides` is the value of a part that decides the whole.
-fn join(
-    parts: &[Node],
-    columns: &Columns,
-    event: &'static str,
-    atoms: &[Atom],
-    decides: bool,
-) -> Node {
-    let mut open = Vec::new();
-    for part in parts {
-        match narrow(part, columns, event, atoms) {
-            Node::Always(value) if value == decides => return Node::Always(decides),
-            Node::Always(_) => {}
-            part => open.push(part),
-        }
-    }
-    match open.len() {
-        0 => Node::Always(!decides),
-        1 => open.swap_remove(0),
-        _ if decides => Node::Any(open.into()),
-        _ => Node::All(open.into()),
-    }
-}
-
-/// What an atom is at every such event, if it is always the same.
-fn known(atom: &Atom, columns: &Columns, event: &'static str) -> Option<bool> {
-    use crate::columns::Role;
-    if !atom.left.is_plain() {
-        return None;
-    }
-    let id = atom.left.field.id;
-    let constant = |text: &'static str| match &atom.comparison {
-        Comparison::Exists => Some(true),
-        Comparison::OneOf(set) => Some(set.contains(text.as_bytes())),
-        Comparison::NoneOf(set) => Some(!set.contains(text.as_bytes())),
-        _ => None,
-    };
-    let table = columns.table.name;
-    match id {
-        Id::EvtType | Id::SyscallType => constant(event),
-        Id::EvtSource => constant("syscall"),
-        Id::EvtDir => constant("<"),
-        // Events are numbered from 1: `evt.num=0` is how Falco's rules write "never".
-        Id::EvtNum => match &atom.comparison {
-            Comparison::NumberIn(all, not) if all.iter().all(|&it| it < 1) => Some(*not),
-            _ => None,
-        },
-        Id::EvtIsOpenRead | Id::EvtIsOpenWrite | Id::EvtIsOpenExec | Id::EvtIsOpenCreate
-            if table != "file_open" =>
-        {
-            match atom.comparison {
-                Comparison::Bool(with, not) => Some(with == not),
-                _ => None,
-            }
-        }
-        Id::EvtArg | Id::EvtRawarg => {
-            let key = &atom.left.field.key;
-            let is_there = key.is_empty() || argument_names(table).any(|name| name == key);
-            if is_there { None } else { Some(false) }
-        }
-        _ => {
-            let name = FIELDS[id as usize].name;
-            let nothing_there = name.starts_with("fd.")
-                && !table.starts_with("socket_")
-                && !columns.has(Role::Fd)
-                && table != "memfd_create";
-            let nothing = nothing_there || (name.starts_with("fd.") && table == "process_exec");
-            // What has no value compares with nothing.
-            nothing.then_some(false)
-        }
-    }
-}
-
 /// A rule that no event can match is worth a warning.
 fn never(rule: &Compiled, tables: &[&'static Table], diagnostics: &mut Vec<Diagnostic>) {
     if !rule.events.is_empty() {
@@ -523,76 +429,6 @@ fn gather(node: &Node, atoms: &mut Vec<u32>) {
         Node::Atom(at) => {
             if !atoms.contains(at) {
                 atoms.push(*at);
-            }
-        }
-    }
-}
-
-/// What was asked about one event already.
-#[derive(Debug, Default)]
-pub(crate) struct Memo {
-    /// For each atom the number of the asking and the answer in the lowest bit.
-    answers: Vec<u64>,
-    asking: u64,
-}
-
-impl Memo {
-    /// From here on another event, or another view of it, is asked about.
-    pub(crate) fn next(&mut self, atoms: usize) {
-        self.asking += 1;
-        self.answers.resize(atoms, 0);
-    }
-
-    pub(crate) fn holds(&mut self, node: &Node, event: &Event<'_>, atoms: &[Atom]) -> bool {
-        match node {
-            Node::Always(value) => *value,
-            Node::Not(inner) => !self.holds(inner, event, atoms),
-            Node::All(parts) => parts.iter().all(|part| self.holds(part, event, atoms)),
-            Node::Any(parts) => parts.iter().any(|part| self.holds(part, event, atoms)),
-            Node::Atom(at) => {
-                let answer = self.answers[*at as usize];
-                if answer >> 1 == self.asking {
-                    return answer & 1 == 1;
-                }
-                let atom = &atoms[*at as usize];
-                let holds = atom.left.with(event, |seen| atom.comparison.holds(seen, event));
-                self.answers[*at as usize] = self.asking << 1 | u64::from(holds);
-                holds
-            }
-        }
-    }
-
-    /// The comparisons that made a condition true, each with the value it saw.
-    pub(crate) fn why(
-        &mut self,
-        node: &Node,
-        event: &Event<'_>,
-        atoms: &[Atom],
-        why: &mut Vec<(String, String)>,
-    ) {
-        match node {
-            // What was excluded is most of a rule, and says little.
-            Node::Always(_) | Node::Not(_) => {}
-            Node::All(parts) => parts.iter().for_each(|part| self.why(part, event, atoms, why)),
-            Node::Any(parts) => {
-                let first = parts.iter().find(|part| self.holds(part, event, atoms));
-                if let Some(part) = first {
-                    self.why(part, event, atoms, why);
-                }
-            }
-            Node::Atom(at) => {
-                let atom = &atoms[*at as usize];
-                if why.iter().any(|(text, _)| *text == atom.text) {
-                    return;
-                }
-                // To ask what is new is to learn it, so it cannot be asked again: what it was, is told.
-                let of = fields::asked_by_novelty(&atom.left.field);
-                let shown = |seen: &Seen<'_>| seen.shown().map(Cow::into_owned);
-                let value = match &of {
-                    Some(of) => shown(&fields::read(of, event)),
-                    None => atom.left.with(event, shown),
-                };
-                why.push((atom.text.clone(), value.unwrap_or_else(|| "<NA>".into())));
             }
         }
     }

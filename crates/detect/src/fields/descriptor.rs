@@ -276,7 +276,7 @@ fn end_of<'a>(id: Id, ends: &'a Ends<'_>, event: &'a Event<'_>) -> Seen<'a> {
     let (client, server) =
         if ends.server { (ends.peer, ends.local) } else { (ends.local, ends.peer) };
     let ip = |end: (Option<IpAddr>, _)| Seen::maybe(end.0, Seen::Ip);
-    let port = |end: (_, Option<u16>)| Seen::maybe(end.1, |port| Seen::number(port));
+    let port = |end: (_, Option<u16>)| Seen::maybe(end.1, Seen::number);
     let host = |end: (Option<IpAddr>, Option<u16>)| {
         let names = end.0.map(|address| event.around.names.hosts(address)).unwrap_or_default();
         Seen::Several(names.iter().map(|name| Seen::owned(&**name)).collect())

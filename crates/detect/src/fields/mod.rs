@@ -1,6 +1,7 @@
 //! The fields that rules speak of: what they are called, what they mean, and what becomes of one
 //! that is asked for and not there.
 
+mod arguments;
 mod credentials;
 mod descriptor;
 mod event;
@@ -9,8 +10,9 @@ mod target;
 mod view;
 mod workload;
 
+pub(crate) use arguments::argument_names;
 pub(crate) use descriptor::{Descriptor, lexical};
-pub(crate) use event::{Event, Surroundings, argument_names};
+pub(crate) use event::{Event, Surroundings};
 pub use view::View;
 
 use crate::language::Argument;
@@ -215,8 +217,8 @@ fields! {
     FsPathTarget "fs.path.target" Text None "Of a rename, link or symlink: what is there now.";
     FsPathTargetraw "fs.path.targetraw" Text None "As the process gave it.";
 
-    ContainerId "container.id" Text None "The first 12 characters of the container's id; host outside of any.";
-    ContainerFullId "container.full_id" Text None "The container's id; empty outside of any.";
+    ContainerShort "container.id" Text None "The first 12 characters of the container's id; host outside of any.";
+    ContainerLong "container.full_id" Text None "The container's id; empty outside of any.";
     ContainerName "container.name" Text None "The container's name; host outside of any.";
     ContainerType "container.type" Text None "docker, containerd, cri-o, podman; host outside of any.";
     ContainerImage "container.image" Text None "The image, as the pod asked for it.";

@@ -10,8 +10,8 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
     let image = || container.and_then(|it| it.names.image.get());
     let seen = || container.and_then(|it| event.around.state.container(&it.id));
     Some(match field.id {
-        Id::ContainerId => Seen::owned(short_id(container)),
-        Id::ContainerFullId => Seen::maybe(container, |it| Seen::text(&it.id)),
+        Id::ContainerShort => Seen::owned(short_id(container)),
+        Id::ContainerLong => Seen::maybe(container, |it| Seen::text(&it.id)),
         Id::ContainerName => match container {
             None => Seen::text("host"),
             Some(it) => Seen::maybe(it.names.name.get(), |name| Seen::text(&**name)),

@@ -42,7 +42,8 @@ fn new_rules_are_taken_between_two_events() {
     let reloads = 5;
     thread::scope(|scope| {
         let work = scope.spawn(|| {
-            let script = format!("mkdir numbered; for i in $(seq {FILES}); do : < numbered/$i; done");
+            let script =
+                format!("mkdir numbered; for i in $(seq {FILES}); do : < numbered/$i; done");
             container.run(&format!("{script} 2>/dev/null; true"))
         });
         for number in 0..reloads {

@@ -188,7 +188,10 @@ impl Rows {
     }
 
     /// The next rows; `None` at the end.
-    pub(in crate::cli) fn next(&mut self, interrupt: &Interrupt) -> Option<Result<RecordBatch, Failure>> {
+    pub(in crate::cli) fn next(
+        &mut self,
+        interrupt: &Interrupt,
+    ) -> Option<Result<RecordBatch, Failure>> {
         match self {
             Rows::Directory(answer) => match wait(answer.next(), interrupt) {
                 Some(rows) => Some(rows?.map_err(Failure::from)),
