@@ -229,6 +229,49 @@ mod tests {
     }
 
     #[test]
+    fn what_no_row_tells_of_is_not_made_up() {
+        let failed =
+            r#","path_resolved":null,"args":["cat"],"error":"ENOENT","parent":"00000009-1-1""#;
+        let text = [
+            line(
+                "process_exec",
+                5,
+                r#","path_resolved":"/bin/dash","args":["sh"],"parent":"00000009-1-1""#,
+            ),
+            line("process_exec", 5, failed),
+            line("file_open", 5, ""),
+            line("file_chmod", 5, "").replace("/bin/dash", "/bin/other"),
+            line("file_unlink", 5, "")
+                .replace("\"c1\"", "\"c2\"")
+                .replace("/bin/dash", "/bin/other"),
+        ];
+        let batches = read(&text.concat()).unwrap();
+        let of = |table: &str| {
+            let batch = batches.iter().find(|batch| batch.table.name == table).unwrap();
+            batch.process.last().unwrap().clone()
+        };
+        for table in ["process_exec", "file_open"] {
+            let process = of(table);
+            assert_eq!((&*process.facts.args, process.reconstructed), (&b"sh\0"[..], false));
+        }
+        // It runs something else now; of the exec there is no row.
+        let other = of("file_chmod");
+        assert_eq!((&*other.facts.exe, &*other.facts.args), (&b"/bin/other"[..], &b""[..]));
+        assert!(other.reconstructed);
+        assert_eq!(other.container.as_ref().map(|it| it.id.as_str()), Some("c1"));
+        assert_eq!(of("file_unlink").container.as_ref().map(|it| it.id.as_str()), Some("c2"));
+    }
+
+    #[test]
+    fn rows_are_taken_in_the_order_of_their_times() {
+        let early = line("process_exec", 5, r#","path_resolved":"/bin/dash","args":["sh"]"#);
+        let late = line("file_open", 5, "").replace(":05.0", ":06.0");
+        let batches = read(&(late + &early)).unwrap();
+        let open = batches.iter().find(|batch| batch.table.name == "file_open").unwrap();
+        assert_eq!(&*open.process[0].facts.args, b"sh\0");
+    }
+
+    #[test]
     fn a_bad_line_is_told_with_its_place() {
         let said = |text: &str| format!("{:#}", read(&format!("\n{text}")).unwrap_err());
         assert!(said("{\"a\":}").starts_with("rows.jsonl:2:6: this is not a row as JSON: "));

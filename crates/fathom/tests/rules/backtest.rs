@@ -1,8 +1,10 @@
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use schema::{Cell, Column, Decoded, Field, Origin, Process, ProcessKey, Storage};
+use serde_json::json as value;
 use store::{Bounds, Moment, Options, Store};
 use telemetry::Ledger;
 
@@ -148,4 +150,48 @@ fn what_is_stored_is_asked_about_a_slice_at_a_time() {
     assert_eq!((&told["alerts"], &told["rows"]), (&1.into(), &1.into()), "{told}");
     let message = told["rules"][1]["samples"][0].as_str().unwrap_or_default();
     assert!(message.starts_with("Shadow read by cat of sh"), "{message}");
+}
+
+#[test]
+fn a_capture_its_lines_and_its_store_find_the_same() {
+    let test = "a_capture_its_lines_and_its_store_find_the_same";
+    let features = kernel::Features::probe();
+    if let Some(obstacle) = features.obstacle(kernel::Mechanism::TpBtf) {
+        return testkit::watch::not_run(test, obstacle);
+    }
+    if let Err(error) = kernel::Cgroup::create() {
+        return testkit::watch::not_run(test, &format!("a capture needs a cgroup: {error:#}"));
+    }
+    let rule = "- rule: Hosts\n  desc: a\n  condition: evt.type in (open, openat) and fd.name = \
+                /etc/hosts and proc.aname[2] exists\n  output: read by %proc.cmdline of \
+                %proc.pcmdline of %proc.aname[2] at %evt.rawtime\n  priority: INFO\n";
+    let folder = folder(&[("a.yaml", rule)]);
+    let script = "for i in 1 2 3; do bash -c 'cat /etc/hosts; true'; done";
+    let fathom = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fathom"));
+        let ran = command.args(words).current_dir(folder.path()).output().expect("it runs");
+        assert!(ran.status.success(), "{words:?}: {}", said(&ran));
+    };
+    fathom(&["capture", "seen.fathom", "--", "bash", "-c", script]);
+    fathom(&["replay", "seen.fathom", "-o", "json", "--output", "rows.jsonl"]);
+    fathom(&["replay", "seen.fathom", "--store", "data"]);
+    let found = |from: [&str; 2]| {
+        let words = [&["backtest", "a.yaml", "-o", "json"][..], &from].concat();
+        json(&rules(folder.path(), &words))
+    };
+    let capture = found(["--capture", "seen.fathom"]);
+    assert_eq!(capture["alerts"], 3, "{capture}");
+    let sample = capture["rules"][0]["samples"][0].as_str().unwrap_or_default();
+    assert!(
+        sample.starts_with("read by cat /etc/hosts of bash -c cat /etc/hosts; true of bash at ")
+    );
+    assert_eq!((&capture["complete"], &capture["missing"]), (&true.into(), &value!([])));
+    for from in [["--rows", "rows.jsonl"], ["--data", "data"]] {
+        assert_eq!(found(from)["rules"], capture["rules"], "{from:?}");
+    }
+
+    let listed = rules(folder.path(), &["list", "a.yaml", "--cost", "seen.fathom", "-o", "json"]);
+    let cost = &json(&listed)[0]["cost"];
+    assert_eq!(cost["matched"], 3, "{cost}");
+    assert!(cost["asked"].as_u64() > Some(3) && cost["ns_per_event"].as_u64() > Some(0), "{cost}");
 }
