@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use detect::language::{Source, load};
 use detect::novelty::{Limits, Novelty};
-use detect::{Detector, Nameless, Options, compile};
+use detect::{Alert, Detector, Nameless, Options, compile};
 use serde_json::{Value, json};
 
 use crate::rows;
@@ -32,8 +32,12 @@ fn row(minute: u32, table: &str, own: Value) -> String {
     row.to_string()
 }
 
-/// How often the condition holds over the rows, each view of a row counted once.
+/// How often the condition holds over the rows, whatever the views of a row.
 fn fires(condition: &str, rows: &[String]) -> usize {
+    alerts(condition, rows).len()
+}
+
+fn alerts(condition: &str, rows: &[String]) -> Vec<Alert> {
     let text = format!(
         "- rule: r\n  desc: d\n  condition: >\n    {condition}\n  output: o\n  priority: INFO\n"
     );
@@ -42,11 +46,11 @@ fn fires(condition: &str, rows: &[String]) -> usize {
     assert!(said.is_empty() && !loaded.failed(), "{said:?} {:?}", loaded.diagnostics);
     let novelty = Arc::new(Novelty::new(Limits::default()));
     let mut detector = Detector::new(Arc::new(program), Arc::new(Nameless::default()), novelty);
-    let mut count = 0;
+    let mut alerts = Vec::new();
     for batch in rows::read(&rows.join("\n"), "rows") {
-        detector.detect(&[batch], |_| count += 1);
+        detector.detect(&[batch], |alert| alerts.push(alert));
     }
-    count
+    alerts
 }
 
 #[test]
@@ -146,5 +150,11 @@ fn what_is_new_is_new_after_ten_minutes_of_anything() {
     assert_eq!(fires(condition, &[setns(0), setns(20)]), 0, "it was learned");
     let other = row(0, "process_prctl", json!({"call": "prctl", "option": "PR_SET_NAME"}));
     assert_eq!(fires(condition, &[other.clone(), setns(20), setns(21)]), 1, "once");
+    let told = alerts(condition, &[other.clone(), setns(20)]);
+    assert_eq!(
+        told[0].why(),
+        "evt.type = setns [setns]; workload.novel[evt.type] = true [setns]",
+        "what was new is told, and not asked for again"
+    );
     assert_eq!(fires(condition, &[other, setns(9), setns(20)]), 0, "in the first ten minutes");
 }

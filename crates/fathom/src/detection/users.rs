@@ -101,6 +101,10 @@ impl Names for Users {
         self.of(process, |files| files.groups.get(&gid).cloned()).flatten()
     }
 
+    fn process(&self, key: ProcessKey) -> Option<Arc<Process>> {
+        self.identity.get(key)
+    }
+
     fn hosts(&self, address: IpAddr) -> Vec<Arc<str>> {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         let mut names = hosts.get(&address).cloned().unwrap_or_default();
