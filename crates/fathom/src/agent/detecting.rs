@@ -107,7 +107,7 @@ impl Detecting {
             log.error(format_args!("{place}: {error}; everything is learned anew"));
         }
         let names: Arc<dyn Names> =
-            Arc::new(Users::live(session.node.clone(), session.identity.clone()));
+            Arc::new(Users::new(session.node.clone(), session.identity.clone()));
         let to = deliveries.clone();
         let tell = move |alert: &Alert, lost| to.send(Arc::new(notice(alert, lost)));
         let quiet = quiet(config);

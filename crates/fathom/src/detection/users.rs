@@ -26,8 +26,6 @@ pub(crate) struct Users {
     asked: Mutex<BTreeSet<String>>,
     /// What the first process may have.
     capabilities: u64,
-    /// Whether the files of watched processes are there to be read: not in a replay.
-    live: bool,
 }
 
 struct Files {
@@ -47,29 +45,16 @@ const LARGEST: u64 = 1 << 20;
 const LOOK_UP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(320));
 
 impl Users {
-    pub(crate) fn live(node: Node, identity: Arc<Identity>) -> Users {
-        Users::new(node, identity, true)
-    }
-
-    /// For a replay: no files are read.
-    pub(crate) fn of_old(node: Node, identity: Arc<Identity>) -> Users {
-        Users::new(node, identity, false)
-    }
-
-    fn new(node: Node, identity: Arc<Identity>, live: bool) -> Users {
+    pub(crate) fn new(node: Node, identity: Arc<Identity>) -> Users {
         let (files, asked) = (Mutex::default(), Mutex::default());
         let status = std::fs::read_to_string("/proc/1/status").unwrap_or_default();
         let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
         let bounding = bounding.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
-        let capabilities =
-            bounding.filter(|_| live).unwrap_or(Nameless::default().all_capabilities());
-        Users { node, identity, files, hosts: Arc::default(), asked, capabilities, live }
+        let capabilities = bounding.unwrap_or(Nameless::default().all_capabilities());
+        Users { node, identity, files, hosts: Arc::default(), asked, capabilities }
     }
 
     fn of<T>(&self, process: &Process, take: impl Fn(&Files) -> T) -> Option<T> {
-        if !self.live {
-            return None;
-        }
         let namespace = process.facts.namespaces.mnt;
         let mut files = lock(&self.files);
         let stale = match files.get(&namespace) {
@@ -121,7 +106,7 @@ impl Names for Users {
     fn interest(&self, hosts: &[String]) {
         let mut asked = lock(&self.asked);
         for host in hosts {
-            if !self.live || !asked.insert(host.clone()) {
+            if !asked.insert(host.clone()) {
                 continue;
             }
             let (host, known) = (host.clone(), Arc::downgrade(&self.hosts));
