@@ -83,6 +83,17 @@ fn every_key_is_printed_with_its_documentation() {
 }
 
 #[test]
+fn receivers_are_printed_as_they_are_read() {
+    let yaml = "detection:\n  rules: [a.yaml]\n  receivers:\n    - priority: error\n      to:\n        \
+                file: {path: /a, format: {fathom: true}}\n    - to: {stdout: {}}\n";
+    let config = parse(yaml);
+    assert_eq!(config.detection.receivers.len(), 2);
+    assert_eq!(parse(&config.print_all()).detection, config.detection);
+    let secret = parse("detection: {receivers: [{to: {slack: {url: 'http://x/s3cret'}}}]}");
+    assert!(!secret.print_all().contains("s3cret"), "{}", secret.print_all());
+}
+
+#[test]
 fn values_are_what_they_say() {
     let config = full();
     assert_eq!(config.node, Name::Given("yes".to_string()));

@@ -25,11 +25,24 @@ impl Setting for Receiver {
     }
 
     fn about(out: &mut Vec<About>) {
-        let sections = deliver::reference();
-        let receiver = sections.into_iter().find(|(name, _)| *name == "receiver");
-        for key in receiver.map(|(_, keys)| keys).unwrap_or_default() {
-            let default = key.default.to_string();
-            out.push(About { name: key.name, doc: key.doc, default });
-        }
+        // In short: docs/alerts.md has what stands below them.
+        let keys: [(&str, &[&str], &str); 6] = [
+            ("name", &["What it is called in metrics, and its queue's folder."], "the kind"),
+            ("priority", &["Alerts of this priority and worse are sent to it."], "debug"),
+            (
+                "waiting",
+                &[
+                    "How many alerts wait in memory; beyond them the newest are",
+                    "dropped and counted.",
+                ],
+                "4096",
+            ),
+            ("disk", &["How much waits on disk, for receivers by HTTP; 0 is none."], "64MiB"),
+            ("backoff", &["Pauses before another try."], "{first: 500ms, most: 30s}"),
+            ("to", &["What it is, with the keys of its kind: {http: {url: …}}."], "{stdout: {}}"),
+        ];
+        let about =
+            |(name, doc, default): (_, _, &str)| About { name, doc, default: default.into() };
+        out.extend(keys.map(about));
     }
 }
