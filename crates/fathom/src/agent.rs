@@ -92,8 +92,8 @@ impl Agent {
         // What another agent may hold comes first, before anything is loaded.
         let doors = Doors::open(&config, &front)?;
         let sinks = config.outputs.iter().map(Sink::open).collect::<Result<Vec<_>>>()?;
-        let program = detecting::compile(&config.detection, &log)?;
-        let plan = plan(&config, program.as_ref());
+        let rules = detecting::compile(&config.detection, &log)?;
+        let plan = plan(&config, rules.as_ref().map(|rules| &rules.program));
         let node = Node::here().called(plan.node.as_deref());
         let store = match Memory::open(&config.store, &node, &plan.ledger) {
             // A disk that is full or broken takes the memory, not the sight.
@@ -112,8 +112,8 @@ impl Agent {
         for (config, sink) in config.outputs.iter().zip(sinks) {
             outputs.push(Output::start(config.clone(), sink, &session.bus, &session.ledger, &log)?);
         }
-        let start = |program| Detecting::start(&config.detection, program, &mut session, &log);
-        let detecting = program.map(start).transpose()?;
+        let start = |rules| Detecting::start(&config.detection, rules, &mut session, &log);
+        let detecting = rules.map(start).transpose()?;
         session.run()?;
         let engine = memory.as_deref().map(|memory| engine(&config, &session, memory));
         front.show(&session, memory.as_ref(), engine.transpose()?);
@@ -230,8 +230,10 @@ impl Agent {
             sinks.push((output.clone(), Sink::open(output).context("outputs")?));
         }
         // Files of rules may have changed although their names did not.
-        let program = detecting::compile(&new.detection, &self.log)?;
-        let detection = program.as_ref().map(|program| self.can_detect(program));
+        let rules = detecting::compile(&new.detection, &self.log)?;
+        if let Some(rules) = &rules {
+            self.say_what_rules_miss(&rules.program);
+        }
         let doors_changed = self.doors.change(&new, &self.front)?;
         if new.scopes() != old.scopes() {
             self.session.watch(&old.scopes(), &new.scopes()).context("scope")?;
@@ -245,10 +247,9 @@ impl Agent {
             differs
         };
         note("scope", new.scope != old.scope);
-        if let Some(detecting) = &self.detecting {
-            let deadline = Instant::now() + FAREWELL;
-            detecting.change(&new.detection, program, deadline)?;
-            note("detection", new.detection != old.detection || detection == Some(true));
+        if let Some(detecting) = &mut self.detecting {
+            let others = detecting.change(&new.detection, rules, Instant::now() + FAREWELL)?;
+            note("detection", new.detection != old.detection || others);
         }
         if note("tables", new.tables != old.tables) {
             self.session.want(&new.wanted());
@@ -319,8 +320,8 @@ impl Agent {
         }
     }
 
-    /// Whether the rules are others than those that are asked; says which rows they will miss.
-    fn can_detect(&self, program: &detect::Program) -> bool {
+    /// New rules may ask about tables whose programs are not loaded.
+    fn say_what_rules_miss(&self, program: &detect::Program) {
         let missing = program.tables().into_iter().filter(|table| !self.can_fill(table));
         let missing: Vec<_> = missing.map(|table| table.name).collect();
         if !missing.is_empty() {
@@ -329,7 +330,6 @@ impl Agent {
                 missing.join(", ")
             ));
         }
-        true
     }
 
     /// Whether the signal that fills `table` is loaded.

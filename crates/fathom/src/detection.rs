@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use detect::novelty::{self, Novelty};
-use detect::{Alert, AlertRow, Cost, Detector, Names, Program};
+use detect::{Alert, AlertRow, Detector, Names, Program};
 use schema::{Batch, Decoded, Event, Table};
-use telemetry::Ledger;
+use telemetry::{Account, Ledger};
 
 use self::repeats::{Repeats, Verdict};
 pub(crate) use self::users::Users;
@@ -33,7 +33,6 @@ pub struct Detection {
     repeats: Mutex<Repeats>,
     /// What was lost in all, a second ago and before that.
     lost: Mutex<[u64; 2]>,
-    costs: Mutex<Vec<(String, Cost)>>,
     ledger: Ledger,
     tell: Box<dyn Fn(&Alert, u64) + Send + Sync>,
 }
@@ -76,7 +75,6 @@ impl Detection {
             novelty,
             repeats: Mutex::new(Repeats::new(quiet)),
             lost: Mutex::default(),
-            costs: Mutex::default(),
             ledger: ledger.clone(),
             tell: Box::new(tell),
         }
@@ -99,11 +97,6 @@ impl Detection {
         self.program.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What each rule did so far, over all workers; those of rules that were replaced are gone.
-    pub fn costs(&self) -> Vec<(String, Cost)> {
-        lock(&self.costs).clone()
-    }
-
     /// What workloads did before.
     pub fn novelty(&self) -> &Novelty {
         &self.novelty
@@ -111,19 +104,14 @@ impl Detection {
 
     /// Tells what was held back still; nothing comes after.
     pub(crate) fn farewell(&self) {
-        let overdue = self.overdue(i64::MAX, true);
-        let _ = self.told(&overdue);
+        // The bus is closed: receivers are told, and no row is made.
+        let _ = self.tell_overdue(i64::MAX, true);
     }
 
     /// To be called once a second: what was lost until then is compared with what is lost now.
     pub(crate) fn keep_books(&self) {
         let mut lost = lock(&self.lost);
         *lost = [lost[1], self.lost_so_far()];
-    }
-
-    /// Alerts that were held back and whose window is over, to be told now; all with `last`.
-    pub(crate) fn overdue(&self, now: i64, last: bool) -> Vec<Alert> {
-        lock(&self.repeats).overdue(now, last)
     }
 
     fn lost_so_far(&self) -> u64 {
@@ -135,19 +123,41 @@ impl Detection {
         self.lost_so_far().saturating_sub(before)
     }
 
-    fn held_back(&self, alert: &Alert) -> bool {
-        let account = || self.ledger.account("detect", AlertRow::TABLE.name);
+    /// Whether the alert is to be told now.
+    fn lets_pass(&self, alert: &Alert) -> bool {
+        let account = self.account();
+        account.taken.add(1);
         match lock(&self.repeats).take(alert) {
-            Verdict::Tell => false,
-            Verdict::Repeated => {
-                account().lacking("repeated", 1);
-                true
-            }
-            Verdict::TooMany => {
-                account().drop("too_many", 1);
-                true
-            }
+            Verdict::Tell => return true,
+            Verdict::Repeated => account.drop("repeated", 1),
+            Verdict::TooMany => account.drop("too_many", 1),
         }
+        false
+    }
+
+    /// Tells what was held back and whose window is over, all of it with `last`; gives it as rows.
+    fn tell_overdue(&self, now: i64, last: bool) -> Option<Arc<Batch>> {
+        let overdue = lock(&self.repeats).overdue(now, last);
+        self.account().taken.add(overdue.len() as u64);
+        self.tell(&overdue)
+    }
+
+    /// Tells the alerts, and gives them as rows.
+    fn tell(&self, alerts: &[Alert]) -> Option<Arc<Batch>> {
+        let first = alerts.first()?;
+        let lost = self.lost_lately();
+        let mut rows = Decoded::new(AlertRow::TABLE);
+        for alert in alerts {
+            (self.tell)(alert, lost);
+            alert.row(lost, |row| rows.push(alert.batch.origin[alert.row], row));
+        }
+        self.account().passed.add(alerts.len() as u64);
+        let processes = alerts.iter().map(|alert| alert.process().clone()).collect();
+        Some(Arc::new(rows.with_processes(first.batch.node.clone(), processes)))
+    }
+
+    fn account(&self) -> Account {
+        self.ledger.account("detect", AlertRow::TABLE.name)
     }
 }
 
@@ -175,34 +185,14 @@ impl Watcher {
         }
         let mut alerts = Vec::new();
         self.detector.detect(turn, |alert| alerts.push(alert));
-        alerts.retain(|alert| !self.shared.held_back(alert));
-        self.shared.told(&alerts)
+        alerts.retain(|alert| self.shared.lets_pass(alert));
+        self.shared.tell(&alerts)
     }
 
     /// Once a second, by one worker: the books, and what was held back.
     pub(crate) fn keep_house(&mut self, now: i64, last: bool) -> Option<Arc<Batch>> {
         self.shared.keep_books();
-        let costs = self.detector.costs().map(|(name, cost)| (name.to_string(), cost));
-        *lock(&self.shared.costs) = costs.collect();
-        self.shared.told(&self.shared.overdue(now, last))
-    }
-}
-
-impl Detection {
-    /// Tells the alerts, and gives them as rows.
-    fn told(&self, alerts: &[Alert]) -> Option<Arc<Batch>> {
-        let first = alerts.first()?;
-        let lost = self.lost_lately();
-        let mut rows = Decoded::new(AlertRow::TABLE);
-        for alert in alerts {
-            (self.tell)(alert, lost);
-            alert.row(lost, |row| rows.push(alert.batch.origin[alert.row], row));
-        }
-        let account = self.ledger.account("detect", AlertRow::TABLE.name);
-        account.taken.add(alerts.len() as u64);
-        account.passed.add(alerts.len() as u64);
-        let processes = alerts.iter().map(|alert| alert.process().clone()).collect();
-        Some(Arc::new(rows.with_processes(first.batch.node.clone(), processes)))
+        self.shared.tell_overdue(now, last)
     }
 }
 

@@ -408,7 +408,11 @@ impl Worker {
             }
             stream.take(record);
         });
-        self.stream.keep_house(last);
+        if self.stream.is_watched() {
+            // What was lost in the kernel belongs to every alert.
+            crate::monitor::count_kernel(&self.kernel, &self.ledger);
+            self.stream.keep_house(last);
+        }
         if self.stream.wants_any(crate::monitor::TABLES) {
             crate::monitor::count_kernel(&self.kernel, &self.ledger);
             let origin = self.node.own_origin();

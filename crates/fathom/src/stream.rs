@@ -121,6 +121,11 @@ impl Stream {
         self
     }
 
+    /// Whether rules are asked.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watcher.is_some()
+    }
+
     /// What has to be done once a second where rules are asked.
     pub(crate) fn keep_house(&mut self, last: bool) {
         let now = self.node.wall(self.node.now());

@@ -55,7 +55,7 @@ pub struct Entry {
 type Place = (&'static str, &'static str, Side);
 
 /// Reasons that are somebody's wish: what is dropped for them is not lost.
-const WISHES: [&str; 2] = ["not_asked_for", "not_of_these_pods"];
+const WISHES: [&str; 3] = ["not_asked_for", "not_of_these_pods", "repeated"];
 
 impl Side {
     /// Whether what is counted here was lost: dropped against anybody's wish.

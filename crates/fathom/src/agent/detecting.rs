@@ -1,6 +1,7 @@
 //! Detection in the agent: rules from files, alerts to receivers, what was learned to disk.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,10 +23,19 @@ use crate::signals;
 pub(super) struct Detecting {
     detection: Arc<Detection>,
     deliveries: Arc<Deliveries>,
+    /// Of the rules that are asked.
+    edition: u64,
     learned: Option<PathBuf>,
     saved: Instant,
     /// The receivers that were complained of.
     failing: Vec<String>,
+}
+
+/// Rules that were read and compiled.
+pub(super) struct Rules {
+    pub(super) program: Program,
+    /// A hash of the files, which may change while their names do not.
+    pub(super) edition: u64,
 }
 
 /// How often what was learned is written.
@@ -33,12 +43,14 @@ const SAVE: Duration = Duration::from_secs(60);
 
 /// The rules that `config` names, compiled; none where it names none. With an error nothing is
 /// compiled: the error has all that is wrong.
-pub(super) fn compile(config: &config::Detection, log: &Log) -> Result<Option<Program>> {
+pub(super) fn compile(config: &config::Detection, log: &Log) -> Result<Option<Rules>> {
     if config.rules.is_empty() {
         return Ok(None);
     }
     let paths: Vec<PathBuf> = config.rules.iter().map(|path| path.0.clone().into()).collect();
     let sources = files::read(&paths)?;
+    let mut hasher = DefaultHasher::new();
+    sources.iter().for_each(|source| (&source.name, &source.text).hash(&mut hasher));
     let mut loaded = detect::language::load(&sources);
     disable(&mut loaded.ruleset, config);
     let options = detect::Options {
@@ -56,7 +68,7 @@ pub(super) fn compile(config: &config::Detection, log: &Log) -> Result<Option<Pr
     for warning in &found {
         log.warn(format_args!("detection.rules: {warning}"));
     }
-    Ok(Some(program))
+    Ok(Some(Rules { program, edition: hasher.finish() }))
 }
 
 /// Rules that are left out by name or tag are still checked.
@@ -80,10 +92,11 @@ impl Detecting {
     /// Opens the receivers and has the session's rows looked at; before the session runs.
     pub(super) fn start(
         config: &config::Detection,
-        program: Program,
+        rules: Rules,
         session: &mut Session,
         log: &Log,
     ) -> Result<Detecting> {
+        let Rules { program, edition } = rules;
         let folder = match &config.directory {
             Folder::At(folder) => Some(PathBuf::from(folder)),
             Folder::Off => None,
@@ -115,23 +128,22 @@ impl Detecting {
         let detection = Arc::new(detection);
         session.detect(&detection);
         let (saved, failing) = (Instant::now(), Vec::new());
-        Ok(Detecting { detection, deliveries, learned, saved, failing })
+        Ok(Detecting { detection, deliveries, edition, learned, saved, failing })
     }
 
-    /// Asks other rules and tells other receivers from now on.
+    /// Asks other rules and tells other receivers from now on; whether the rules are others.
     pub(super) fn change(
-        &self,
+        &mut self,
         config: &config::Detection,
-        program: Option<Program>,
+        rules: Option<Rules>,
         deadline: Instant,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let changed = self.deliveries.change(config.receivers.clone(), deadline);
         changed.context("detection.receivers")?;
-        if let Some(program) = program {
-            self.detection.take(program);
-        }
         self.detection.be_quiet(quiet(config));
-        Ok(())
+        let Some(Rules { program, edition }) = rules else { return Ok(false) };
+        self.detection.take(program);
+        Ok(std::mem::replace(&mut self.edition, edition) != edition)
     }
 
     /// How many rules are asked.
