@@ -97,6 +97,8 @@ pub struct Session {
 
 /// The rings are looked at this often when little happens, so a row is on screen within 20 ms.
 const POLL: Duration = Duration::from_millis(8);
+/// Where rules are asked: half of it is how long an alert waits on the whole.
+const POLL_FOR_RULES: Duration = Duration::from_millis(4);
 /// How many records of the bulk ring are taken before the facts ring is looked at again.
 const BULK_BATCH: usize = 2048;
 /// More than the facts ring holds, so it runs empty; a bound all the same.
@@ -321,6 +323,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut kept_house = Instant::now();
+        let poll = if self.stream.is_watched() { POLL_FOR_RULES } else { POLL };
         loop {
             self.pulse.turned[self.number].store(self.node.now(), Ordering::Relaxed);
             self.take_orders();
@@ -337,7 +340,7 @@ impl Worker {
             match (last, bulk) {
                 (true, 0) => return self.stream.finish(),
                 (_, BULK_BATCH..) => {}
-                _ => Ring::wait([&self.facts, &self.bulk], POLL),
+                _ => Ring::wait([&self.facts, &self.bulk], poll),
             }
         }
     }
