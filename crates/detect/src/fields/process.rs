@@ -93,12 +93,15 @@ pub(super) fn read<'a>(field: &Chosen, event: &'a Event<'_>) -> Option<Seen<'a>>
     })
 }
 
-/// The acting thread's name at that moment.
+/// The acting thread's name at that moment. A thread that the kernel made for io_uring acts for its
+/// process, under a name that no rule knows.
 fn comm<'a>(event: &'a Event<'_>) -> &'a [u8] {
     let comm = &event.batch.origin[event.row].comm;
     let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
+    let of_ring = comm.starts_with(b"iou-wrk-") || comm.starts_with(b"iou-sqp-");
     match end {
         0 => event.process().facts.comm.as_bytes(),
+        _ if of_ring => event.process().facts.comm.as_bytes(),
         end => &comm[..end],
     }
 }

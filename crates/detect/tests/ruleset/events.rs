@@ -38,6 +38,10 @@ fn fires(condition: &str, rows: &[String]) -> usize {
 }
 
 fn alerts(condition: &str, rows: &[String]) -> Vec<Alert> {
+    alerts_of(condition, rows, Arc::new(Nameless::default()))
+}
+
+fn alerts_of(condition: &str, rows: &[String], names: Arc<dyn detect::Names>) -> Vec<Alert> {
     let text = format!(
         "- rule: r\n  desc: d\n  condition: >\n    {condition}\n  output: o\n  priority: INFO\n"
     );
@@ -45,12 +49,52 @@ fn alerts(condition: &str, rows: &[String]) -> Vec<Alert> {
     let (program, said) = compile(&loaded.ruleset, &rows::tables(), &Options::default());
     assert!(said.is_empty() && !loaded.failed(), "{said:?} {:?}", loaded.diagnostics);
     let novelty = Arc::new(Novelty::new(Limits::default()));
-    let mut detector = Detector::new(Arc::new(program), Arc::new(Nameless::default()), novelty);
+    let mut detector = Detector::new(Arc::new(program), names, novelty);
     let mut alerts = Vec::new();
     for batch in rows::read(&rows.join("\n"), "rows") {
         detector.detect(&[batch], |alert| alerts.push(alert));
     }
     alerts
+}
+
+/// Knows one host.
+struct OneHost;
+
+impl detect::Names for OneHost {
+    fn user(&self, _: &schema::Process, _: u32) -> Option<Arc<str>> {
+        None
+    }
+
+    fn group(&self, _: &schema::Process, _: u32) -> Option<Arc<str>> {
+        None
+    }
+
+    fn hosts(&self, address: std::net::IpAddr) -> Vec<Arc<str>> {
+        let is = address.to_string() == "10.96.0.1";
+        is.then(|| "kubernetes.default.svc.cluster.local".into()).into_iter().collect()
+    }
+
+    fn interest(&self, hosts: &[String]) {
+        assert_eq!(hosts, ["kubernetes.default.svc.cluster.local"]);
+    }
+
+    fn age_of(&self, _: schema::ProcessKey, _: i64) -> Option<i64> {
+        None
+    }
+}
+
+#[test]
+fn an_address_has_the_host_name_that_was_looked_up() {
+    let condition = "evt.type=connect and fd.typechar=4 and \
+                     fd.sip.name=\"kubernetes.default.svc.cluster.local\"";
+    let connect = |ip: &str| {
+        let own = json!({"family": "ipv4", "protocol": "tcp", "peer_ip": ip, "peer_port": 443,
+                         "call": "connect", "socket": 1, "fd": 3, "peer_source": "kernel"});
+        row(0, "socket_connect", own)
+    };
+    let rows = [connect("10.96.0.1"), connect("10.96.0.2")];
+    let found = alerts_of(condition, &rows, Arc::new(OneHost));
+    assert_eq!(found.len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Nothing but that cgroup is watched.
 
+mod evasion;
 mod place;
 mod reload;
 mod stock;

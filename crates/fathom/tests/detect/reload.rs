@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
@@ -24,8 +23,6 @@ detection:
   receivers: [{to: {file: {path: HERE/alerts}}}]
 ";
 
-const FILES: usize = 20_000;
-
 fn rules(name: &str) -> String {
     format!(
         "- rule: {name}\n  desc: d\n  priority: NOTICE\n  output: file=%fd.name\n  \
@@ -39,13 +36,18 @@ fn new_rules_are_taken_between_two_events() {
     let file = container.directory.join("rules.yaml");
     fs::write(&file, rules("first")).expect("written");
     let agent = container.agent(CONFIG);
+    let stop = container.directory.join("stop");
     let reloads = 5;
-    thread::scope(|scope| {
+    let files = thread::scope(|scope| {
         let work = scope.spawn(|| {
-            let script =
-                format!("mkdir numbered; for i in $(seq {FILES}); do : < numbered/$i; done");
-            container.run(&format!("{script} 2>/dev/null; true"))
+            // Until it is told to stop, and never for ever.
+            let script = "mkdir numbered; i=0; while [ ! -e stop ] && [ $i -lt 500000 ]; do \
+                          i=$((i + 1)); : < numbered/$i; done 2>/dev/null; echo $i";
+            let done = container.run(script);
+            String::from_utf8_lossy(&done.stdout).trim().parse::<usize>().expect("a number")
         });
+        let alerts = container.directory.join("alerts");
+        wait("the first alerts", || !lines(&alerts).is_empty());
         for number in 0..reloads {
             let taken = || agent.said().matches("configuration").count();
             let before = taken();
@@ -53,16 +55,16 @@ fn new_rules_are_taken_between_two_events() {
             fs::write(&file, rules(name)).expect("written");
             kill_process(agent.pid(), Signal::HUP).expect("our own child");
             wait("the new rules", || taken() > before);
-            thread::sleep(Duration::from_millis(100));
         }
         // One that is wrong changes nothing, and is said.
         fs::write(&file, rules("third").replace("fd.directory", "fd.directori")).expect("written");
         kill_process(agent.pid(), Signal::HUP).expect("our own child");
         wait("a word on the wrong rule", || agent.said().contains("did you mean `fd.directory`?"));
-        work.join().expect("the work ends");
+        fs::write(&stop, "").expect("written");
+        work.join().expect("the work ends")
     });
     let alerts = container.directory.join("alerts");
-    wait("all alerts", || lines(&alerts).len() >= FILES);
+    wait("all alerts", || lines(&alerts).len() >= files);
     let said = agent.end();
     assert!(said.contains(" 0 lost;"), "{said}");
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -72,7 +74,7 @@ fn new_rules_are_taken_between_two_events() {
         *times.entry(file).or_default() += 1;
         *rules.entry(alert["rule"].as_str().expect("a name").to_string()).or_default() += 1;
     }
-    assert_eq!(times.len(), FILES);
+    assert_eq!(times.len(), files);
     assert!(times.values().all(|&count| count == 1), "an event was asked of both");
     assert!(rules.len() == 2 && rules.values().all(|&count| count > 0), "{rules:?}");
 }

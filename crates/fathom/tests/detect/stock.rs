@@ -124,7 +124,7 @@ os.execve(fd, [\"payload\"], {})'",
     ),
 ];
 
-/// This one needs a cluster; `crates/detect` has it with a name that is looked up.
+/// This one needs a host name that is looked up: `crates/detect` has it, with a name that is told.
 const ELSEWHERE: &[&str] = &["Contact K8S API Server From Container"];
 
 const CONFIG: &str = "
