@@ -4,6 +4,7 @@
 
 mod evasion;
 mod place;
+mod quiet;
 mod reload;
 mod stock;
 mod story;

@@ -25,13 +25,22 @@ pub(crate) struct Agent {
 impl Container {
     /// None, with a note, where this machine does not let us trace.
     pub(crate) fn new(test: &str) -> Option<Container> {
+        Container::named(test, |id| format!("docker-{id}.scope"))
+    }
+
+    /// The same, but nobody would take it for a container.
+    pub(crate) fn plain(test: &str) -> Option<Container> {
+        Container::named(test, |_| "work".to_string())
+    }
+
+    fn named(test: &str, name: impl Fn(&str) -> String) -> Option<Container> {
         if let Some(obstacle) = Features::probe().obstacle(Mechanism::TpBtf) {
             not_run(test, obstacle);
             return None;
         }
         let parent = Cgroup::create().expect("a cgroup");
         let id = format!("{:064x}", u128::from(std::process::id()) << 64 | parent.id() as u128);
-        let path = parent.path().join(format!("docker-{id}.scope"));
+        let path = parent.path().join(name(&id));
         fs::create_dir(&path).expect("a cgroup below ours");
         let directory = std::env::temp_dir().join(format!("fathom-{test}-{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");
