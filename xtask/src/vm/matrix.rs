@@ -78,9 +78,14 @@ fn lines(options: &Options) -> impl Iterator<Item = &'static MatrixLine> {
     fetch::MATRIX.iter().filter(|line| options.kernels.iter().any(|name| name == line.name))
 }
 
-/// Runs `each` for every kernel, `options.jobs` at a time, in the order of the matrix.
+/// Runs `each` for every kernel, `options.jobs` at a time: the oldest and the newest first, which
+/// have most to do. What came of it is in the order of the matrix.
 fn at_once(options: &Options, each: impl Fn(&'static MatrixLine) -> Closed + Sync) -> Vec<Closed> {
-    let lines: Vec<&MatrixLine> = lines(options).collect();
+    let ordered: Vec<&MatrixLine> = lines(options).collect();
+    let count = ordered.len();
+    let mut places: Vec<usize> = (0..count).collect();
+    places.sort_by_key(|&place| place.min(count - 1 - place));
+    let lines: Vec<&MatrixLine> = places.iter().map(|&place| ordered[place]).collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -95,7 +100,7 @@ fn at_once(options: &Options, each: impl Fn(&'static MatrixLine) -> Closed + Syn
         }
     });
     let mut done = done.into_inner().unwrap_or_else(|broken| broken.into_inner());
-    done.sort_by_key(|closed| lines.iter().position(|line| line.name == closed.kernel));
+    done.sort_by_key(|closed| ordered.iter().position(|line| line.name == closed.kernel));
     done
 }
 

@@ -51,7 +51,7 @@ pub(crate) const COMMAND: Command = Command {
             value: "FILE[,FILE]",
             doc: "put these programs of this machine into /usr/bin",
         },
-        Flag { name: "--timeout", value: "SECONDS", doc: "how long one kernel may take (1500)" },
+        Flag { name: "--timeout", value: "SECONDS", doc: "how long one kernel may take (2100)" },
         Flag { name: "--memory", value: "MB", doc: "the guest's memory (2048)" },
         Flag { name: "--cpus", value: "N", doc: "the guest's processors (2)" },
         Flag { name: "--jobs", value: "N", doc: "kernels that run at once (2)" },
@@ -88,7 +88,7 @@ impl Default for Options {
             packages: Vec::new(),
             with: Vec::new(),
             filter: None,
-            seconds: 1500,
+            seconds: 2100,
             memory_mb: 2048,
             cpus: 2,
             // A guest is one thread: two keep two cores busy.
