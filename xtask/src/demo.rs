@@ -88,8 +88,23 @@ fn remembered(fathom: &Path, testkit: &Path) -> Result<()> {
         println!();
     }
     run::through(as_root(fathom)?.arg("verify").arg("--data").arg(&store))?;
+    println!();
+    detected(fathom, &folder)?;
     // What root made, root removes.
     run::through(setup::as_root("rm")?.arg("-r").arg(&folder))
+}
+
+/// Something that Fathom's own rules are about, done in `folder`, and what they say.
+fn detected(fathom: &Path, folder: &Path) -> Result<()> {
+    let attack = "cat /etc/shadow > /dev/null; ln -s /etc/shadow link; cat link > /dev/null";
+    let capture = folder.join("attack");
+    let mut record = as_root(fathom)?;
+    record.arg("capture").arg(&capture).args(["--", "sh", "-c", attack]).current_dir(folder);
+    run::output(record.env_remove("LD_LIBRARY_PATH"))?;
+    say(format!("{} rules backtest rules --capture …   ({attack})", shown(fathom)));
+    let mut rules = as_root(fathom)?;
+    rules.args(["rules", "backtest"]).arg(place::root().join("rules"));
+    run::through(rules.arg("--capture").arg(&capture))
 }
 
 fn guest() -> Result<()> {
