@@ -3,6 +3,7 @@
 //! Nothing but that cgroup is watched.
 
 mod evasion;
+mod overflow;
 mod place;
 mod quiet;
 mod reload;
