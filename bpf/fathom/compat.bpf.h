@@ -101,4 +101,33 @@ static __always_inline void let_interrupts_go(unsigned long *flags)
 		let_go();
 }
 
+/*
+ * STEP for each TURN from 0 below LIMIT, until it is false. Since 6.4 the kernel counts the turns, and
+ * the verifier walks through STEP until its states look alike, twice or so. Before, it does so FEW
+ * times, which then is the limit.
+ */
+#define FOR_MANY_TURNS(TURN, LIMIT, FEW, STEP)                                  \
+	do {                                                                    \
+		int TURN;                                                       \
+                                                                                \
+		if (bpf_ksym_exists(bpf_iter_num_new)) {                        \
+			struct bpf_iter_num turns_;                             \
+			int *turn_;                                             \
+                                                                                \
+			bpf_iter_num_new(&turns_, 0, LIMIT);                    \
+			while ((turn_ = bpf_iter_num_next(&turns_))) {          \
+				TURN = *turn_;                                  \
+				if (!(STEP))                                    \
+					break;                                  \
+			}                                                       \
+			bpf_iter_num_destroy(&turns_);                          \
+		} else {                                                        \
+			for (TURN = 0; TURN < FEW; TURN++)                      \
+				if (!(STEP))                                    \
+					break;                                  \
+		}                                                               \
+	} while (0)
+
+#define FOR_TURNS(TURN, LIMIT, STEP) FOR_MANY_TURNS(TURN, LIMIT, LIMIT, STEP)
+
 #endif

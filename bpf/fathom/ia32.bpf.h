@@ -25,6 +25,7 @@
  * here: a program that takes the registers of x86-64 would read something else.
  */
 static const __u16 ia32_calls[IA32_CALLS] = {
+	[4] = 1,	/* write; read(2) is 0 on x86-64, which here stands for none */
 	[5] = 2,	/* open */
 	[8] = 85,	/* creat */
 	[9] = 86,	/* link */
@@ -61,11 +62,14 @@ static const __u16 ia32_calls[IA32_CALLS] = {
 	[133] = 81,	/* fchdir */
 	[138] = 122,	/* setfsuid */
 	[139] = 123,	/* setfsgid */
+	[145] = 19,	/* readv */
+	[146] = 20,	/* writev */
 	[164] = 117,	/* setresuid */
 	[170] = 119,	/* setresgid */
 	[172] = 157,	/* prctl */
 	[IA32_CHOWN] = 92,
 	[185] = 126,	/* capset */
+	[187] = 40,	/* sendfile */
 	[IA32_TRUNCATE64] = 76,
 	[IA32_FTRUNCATE64] = 77,
 	[198] = 94,	/* lchown32 */
@@ -83,6 +87,7 @@ static const __u16 ia32_calls[IA32_CALLS] = {
 	[217] = 155,	/* pivot_root */
 	[221] = 72,	/* fcntl64 */
 	[238] = 200,	/* tkill */
+	[239] = 40,	/* sendfile64 */
 	[270] = 234,	/* tgkill */
 	[295] = 257,	/* openat */
 	[296] = 258,	/* mkdirat */
@@ -93,6 +98,7 @@ static const __u16 ia32_calls[IA32_CALLS] = {
 	[304] = 266,	/* symlinkat */
 	[306] = 268,	/* fchmodat */
 	[310] = 272,	/* unshare */
+	[313] = 275,	/* splice */
 	[330] = 292,	/* dup3 */
 	[336] = 298,	/* perf_event_open */
 	[337] = 299,	/* recvmmsg */
@@ -157,7 +163,9 @@ static const struct ia32_socket_call ia32_socket_calls[IA32_SOCKET_CALLS] = {
 struct ia32_msghdr {
 	__u32 msg_name;
 	__u32 msg_namelen;
-	__u32 rest[5];
+	__u32 msg_iov;
+	__u32 msg_iovlen;
+	__u32 rest[3];
 };
 
 struct ia32_mmsghdr {

@@ -87,8 +87,6 @@ static __always_inline bool path_step(__u8 *tail, volatile struct scratch_walk *
 static __always_inline __u32 path_names(__u8 *tail, volatile struct scratch_walk *walk,
 					struct dentry *dentry, struct vfsmount *mnt)
 {
-	int i;
-
 	walk->start = walk->end;
 	walk->dentry = dentry;
 	walk->mnt = mnt;
@@ -96,9 +94,7 @@ static __always_inline __u32 path_names(__u8 *tail, volatile struct scratch_walk
 	walk->marks = PATH_KNOWN | PATH_TRUNCATED;
 	if (!READ(dentry, dentry, d_hash.pprev) && READ(dentry, dentry, d_parent) != dentry)
 		walk->marks |= PATH_DELETED;
-	for (i = 0; i < PATH_DEPTH; i++)
-		if (!path_step(tail, walk))
-			break;
+	FOR_TURNS(turn, PATH_DEPTH, path_step(tail, walk));
 	return walk->end - walk->start;
 }
 

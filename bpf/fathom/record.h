@@ -31,7 +31,10 @@ enum record_fate {
 	FATE_TABLE_FULL = 3,	/* a map that remembers between two hooks was full */
 	FATE_COMPAT = 4,	/* a system call of x32: its memory is laid out otherwise */
 	FATE_UNREADABLE = 5,	/* a kernel object could not be read */
-	FATE_COUNT = 8,
+	FATE_BUDGET = 6,	/* more than the agent allows in a second */
+	FATE_JOINED = 7,	/* told together with another */
+	FATE_NO_SOCKET = 8,	/* said inside TLS on a socket that is not known */
+	FATE_COUNT = 9,
 };
 
 /*

@@ -74,24 +74,27 @@ static __always_inline void count_fate(__u32 kind, enum record_fate fate)
 		*count += 1;
 }
 
-static __always_inline void submit_to(void *rings, __u32 worker, struct record_header *record,
+/* Whether the ring took it. */
+static __always_inline bool submit_to(void *rings, __u32 worker, struct record_header *record,
 				      __u32 size, __u64 wake)
 {
 	struct fathom_config *cfg = agent_config();
 	void *ring = bpf_map_lookup_elem(rings, &worker);
 
 	if (!cfg || !ring)
-		return;
+		return false;
 	record->size = size;
 	record->signal = fathom_told.signal;
 	record->spare = 0;
 	/* Once on the way up: a reader that is behind is awake already. */
 	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) - cfg->wake_at < WAKE_WINDOW)
 		wake = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(ring, record, size, wake))
+	if (bpf_ringbuf_output(ring, record, size, wake)) {
 		count_fate(record->kind, FATE_RING_FULL);
-	else
-		count_fate(record->kind, FATE_SUBMITTED);
+		return false;
+	}
+	count_fate(record->kind, FATE_SUBMITTED);
+	return true;
 }
 
 /* Which worker's ring a process's records go to, so that they stay in their order. */

@@ -109,12 +109,18 @@ watched:
 	return true;
 }
 
+/* Completes a head that scope_current() began, and that has its time. */
+static __always_inline void head_sign(struct record_header *head, __u16 kind)
+{
+	head->kind = kind;
+	bpf_get_current_comm(head->comm, sizeof(head->comm));
+}
+
 /* Completes a head that scope_current() began. */
 static __always_inline void head_finish(struct record_header *head, __u16 kind)
 {
 	head->time = bpf_ktime_get_boot_ns();
-	head->kind = kind;
-	bpf_get_current_comm(head->comm, sizeof(head->comm));
+	head_sign(head, kind);
 }
 
 #endif

@@ -3,6 +3,9 @@
  * One program on the end of every system call, for all signals. It jumps to whichever program
  * the loader entered for the call's number, so a call that nobody wants costs one array look-up,
  * and a signal more costs nothing.
+ *
+ * A call may be wanted twice: for what it did, and for the bytes that it moved. So there is a second
+ * one with a table of its own, which is attached only where a signal has something in it.
  */
 #include "fathom/hook.bpf.h"
 #include "fathom/scope.bpf.h"
@@ -10,12 +13,15 @@
 #define SYSCALLS 512
 #define ENOSYS 38
 
-struct {
+struct syscall_programs {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, SYSCALLS);
 	__type(key, __u32);
 	__type(value, __u32);
-} fathom_syscalls SEC(".maps");
+};
+
+struct syscall_programs fathom_syscalls SEC(".maps");
+struct syscall_programs fathom_syscalls_behind SEC(".maps");
 
 /*
  * Calls of x32, which few kernels take: 64-bit registers, but memory laid out as for 32 bits. They are
@@ -49,22 +55,36 @@ static __always_inline void count_x32(unsigned long number, long result)
 		count_fate(0, FATE_COMPAT);
 }
 
+/* The call's number on x86-64; SYSCALLS where it has none. */
+static __always_inline __u64 call_number(struct pt_regs *regs)
+{
+	__u64 number = regs->orig_ax;
+
+	if (in_ia32_call())
+		return ia32_number(number, regs->bx) ?: SYSCALLS;
+	return number;
+}
+
 /* At the end, not the start: the result is known, and what the kernel made of the arguments. */
 SEC("tp_btf/sys_exit")
 int syscall_exit(__u64 *ctx)
 {
-	struct pt_regs *regs = call_registers(ctx);
-	unsigned long number = regs->orig_ax;
+	__u64 number = call_number(call_registers(ctx));
 
-	if (in_ia32_call()) {
-		number = ia32_number(number, regs->bx);
-		if (!number)
-			return 0;
-	} else if (number & X32_BIT) {
+	if (number & X32_BIT)
 		count_x32(number, call_result(ctx));
-	}
 	if (number < SYSCALLS)
 		bpf_tail_call(ctx, &fathom_syscalls, number);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int syscall_exit_behind(__u64 *ctx)
+{
+	__u64 number = call_number(call_registers(ctx));
+
+	if (number < SYSCALLS)
+		bpf_tail_call(ctx, &fathom_syscalls_behind, number);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The life of processes: fork, exec, failed exec, exit, and those that were there before us. */
 #include "fathom/hook.bpf.h"
+#include "fathom/inode.bpf.h"
 #include "fathom/path.bpf.h"
 #include "fathom/scope.bpf.h"
 #include "fathom/scratch.bpf.h"
@@ -156,36 +157,6 @@ static __always_inline bool upper_layer(struct inode *inode, struct super_block 
 			      (void *)inode + bpf_core_type_size(struct inode));
 	return upper;
 }
-
-/*
- * When the inode was changed and written. The seconds and nanoseconds stand alone since 6.11; before
- * they were a pair, renamed in 6.6 (ctime) and 6.7 (mtime). The highest bit of ctime's nanoseconds is
- * a mark of the kernel's own since 6.13.
- */
-struct inode___pair {
-	struct timespec64 i_ctime;
-	struct timespec64 i_mtime;
-	struct timespec64 __i_ctime;
-	struct timespec64 __i_mtime;
-} __attribute__((preserve_access_index));
-
-#define NANOSECONDS(seconds, rest) ((seconds) * 1000000000LL + ((rest) & 0x7fffffff))
-#define INODE_TIME(inode, which)                                                     \
-	({                                                                           \
-		struct inode___pair *pair_ = (void *)(inode);                        \
-		__s64 time_ = 0;                                                     \
-                                                                                     \
-		if (bpf_core_field_exists((inode)->which##_sec))                     \
-			time_ = NANOSECONDS(READ(inode, inode, which##_sec),         \
-					    READ(inode, inode, which##_nsec));       \
-		else if (bpf_core_field_exists(pair_->__##which))                    \
-			time_ = NANOSECONDS(BPF_CORE_READ(pair_, __##which.tv_sec),  \
-					    BPF_CORE_READ(pair_, __##which.tv_nsec)); \
-		else if (bpf_core_field_exists(pair_->which))                        \
-			time_ = NANOSECONDS(BPF_CORE_READ(pair_, which.tv_sec),      \
-					    BPF_CORE_READ(pair_, which.tv_nsec));    \
-		time_;                                                               \
-	})
 
 static __always_inline void executable(struct file *file, struct process_exec_record *record)
 {
@@ -404,15 +375,12 @@ static __always_inline bool user_arg(struct scratch_value *s, volatile struct sc
 static __always_inline void user_args(struct scratch_value *s, const void *argv, __u32 width)
 {
 	volatile struct scratch_walk *walk = &s->walk;
-	int i;
 
 	walk->start = walk->end;
 	walk->marks = 0;
 	walk->base_at = width;
 	s->record.marks |= PROCESS_ARGS_TRUNCATED;
-	for (i = 0; i < 128; i++)
-		if (!user_arg(s, walk, argv, i))
-			break;
+	FOR_TURNS(number, 128, user_arg(s, walk, argv, number));
 	s->record.args_length = walk->end - walk->start;
 }
 

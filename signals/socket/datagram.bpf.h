@@ -4,6 +4,7 @@
 #define FATHOM_SOCKET_DATAGRAM_BPF_H
 
 #include "connection.bpf.h"
+#include "fathom/message.bpf.h"
 
 #define MSG_LOOK 0x2002		/* MSG_PEEK, MSG_ERRQUEUE */
 #define MESSAGES 64		/* of one sendmmsg or recvmmsg */
@@ -288,49 +289,36 @@ static __always_inline void message(struct scratch_value *s, struct sock *sk, co
 	datagram(s, sk, sock_name(sk), SOCKET_CALLER, bytes, call, out);
 }
 
-/* One header of a vector, or the only one, from where the caller has it. */
-static __always_inline bool user_message(struct mmsghdr *message, const void *from, bool ia32)
+/*
+ * One message of the call's vector: the kernel wrote its length behind it. By itself, so that the
+ * verifier walks through it once and not for every message.
+ */
+__noinline int socket_message(__u32 number, __u64 socket, __u32 out)
 {
-	struct ia32_mmsghdr narrow;
+	struct scratch_value *s = call_scratch();
+	const void *vector;
+	struct mmsghdr *one;
+	__u32 size;
 
-	if (!ia32)
-		return !bpf_probe_read_user(message, sizeof(*message), from);
-	if (bpf_probe_read_user(&narrow, sizeof(narrow), from))
-		return false;
-	message->msg_hdr.msg_name = (void *)(__u64)narrow.msg_hdr.msg_name;
-	message->msg_hdr.msg_namelen = narrow.msg_hdr.msg_namelen;
-	message->msg_len = narrow.msg_len;
-	return true;
+	if (!s)
+		return 0;
+	one = &s->message;
+	size = s->call.ia32 ? sizeof(struct ia32_mmsghdr) : sizeof(struct mmsghdr);
+	vector = (void *)s->call.argument[1];
+	if (!user_message(one, vector + number * size, s->call.ia32))
+		return 0;
+	message(s, (struct sock *)socket, one->msg_hdr.msg_name, one->msg_hdr.msg_namelen, one->msg_len,
+		s->call.number, out);
+	return 1;
 }
 
-/* The same where no length stands behind it. */
-static __always_inline bool user_header(struct user_msghdr *header, const void *from, bool ia32)
+static __always_inline void messages(struct sock *sk, long count, bool out)
 {
-	struct ia32_msghdr narrow;
-
-	if (!ia32)
-		return !bpf_probe_read_user(header, sizeof(*header), from);
-	if (bpf_probe_read_user(&narrow, sizeof(narrow), from))
-		return false;
-	header->msg_name = (void *)(__u64)narrow.msg_name;
-	header->msg_namelen = narrow.msg_namelen;
-	return true;
-}
-
-/* The messages of a vector: the kernel wrote each one's length behind it. */
-static __always_inline void messages(struct scratch_value *s, struct sock *sk, long count, bool out)
-{
-	__u32 size = s->call.ia32 ? sizeof(struct ia32_mmsghdr) : sizeof(struct mmsghdr);
-	const void *vector = (void *)s->call.argument[1];
-	struct mmsghdr *one = &s->message;
 	int i;
 
-	for (i = 0; i < MESSAGES && i < count; i++) {
-		if (!user_message(one, vector + i * size, s->call.ia32))
+	for (i = 0; i < MESSAGES && i < count; i++)
+		if (!socket_message(i, (__u64)sk, out))
 			break;
-		message(s, sk, one->msg_hdr.msg_name, one->msg_hdr.msg_namelen, one->msg_len,
-			s->call.number, out);
-	}
 	if (i < count)
 		count_fate(SOCKET_DATAGRAM, FATE_UNREADABLE);
 }
@@ -354,7 +342,7 @@ static __always_inline void message_call(struct scratch_value *s, struct sock *s
 		else
 			message(s, sk, msg->msg_name, msg->msg_namelen, result, number, out);
 	} else {
-		messages(s, sk, result, out);
+		messages(sk, result, out);
 	}
 }
 

@@ -14,7 +14,7 @@ pub(crate) const COMMAND: Command = Command {
     more: "Prints one line per figure, `figure NAME VALUE UNIT target OP VALUE met|missed`, and keeps\n\
            them in target/bench/NAME.json. The tools it compares with are installed first. All of\n\
            them take about ten minutes. The benches: startup, latency, cost, overhead, pipeline,\n\
-           loss, memory, pods, store. Only what they start themselves is watched.",
+           loss, memory, pods, profile, requests, store. Only what they start themselves is watched.",
     flags: &[
         Flag { name: "--quick", value: "", doc: "a tenth of the work, in two rounds" },
         Flag { name: "--rounds", value: "N", doc: "how often each comparison is made (5)" },
@@ -22,7 +22,8 @@ pub(crate) const COMMAND: Command = Command {
     examples: &[("bench", "every figure"), ("bench overhead", "what observing costs the observed")],
     run: |words| {
         setup::ensure(Scope { bench: true, ..Scope::default() })?;
-        let python = python::ensure().map_err(|failure| run::say(failure.to_string())).ok();
+        let python =
+            python::ensure(&python::READERS).map_err(|failure| run::say(failure.to_string())).ok();
         // The agent and the workloads have to be there before the program that starts them.
         let mut cargo = place::cargo();
         cargo.args(["build", "--release", "--locked", "-p", "fathom", "-p", "testkit", "--bins"]);

@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::place;
 use crate::run::{self, say};
 use crate::setup::{self, Scope};
-use crate::vm;
+use crate::{python, servers, vm};
 
 pub(crate) const COMMAND: Command = Command {
     name: "demo",
@@ -65,13 +65,46 @@ fn here(fathom: &Path, testkit: &Path) -> Result<()> {
     observe.args(["observe", "--"]).arg(testkit).arg("demo").env_remove("LD_LIBRARY_PATH");
     run::through(&mut observe)?;
     println!();
+    requested(fathom, testkit)?;
+    println!();
     remembered(fathom, testkit)?;
     println!();
     say(format!("{} doctor", shown(fathom)));
     run::through(as_root(fathom)?.arg("doctor"))
 }
 
-/// The same workload recorded, put into a store, and asked about.
+/// A small shop of real servers: what each said to whom, then only what failed.
+fn requested(fathom: &Path, testkit: &Path) -> Result<()> {
+    let parts = servers::ensure().and_then(|it| Ok((it, python::ensure(&python::CLIENTS)?)));
+    let parts = parts.and_then(|(servers, python)| servers.environment(&python));
+    let environment = match parts {
+        Ok(environment) => environment,
+        Err(failure) => {
+            say(format!(
+                "requests are not shown, since their servers cannot be had here: {failure}"
+            ));
+            return Ok(());
+        }
+    };
+    say(
+        "a shop: nginx, a Python server behind it over TLS, which asks Redis, PostgreSQL and a gRPC service",
+    );
+    let all: &[&str] = &[];
+    for (conditions, orders) in [(all, "2"), (&["--where", "error", "--where", "role=client"], "7")]
+    {
+        let shop = ["requests", "shop", "--alone", "--rate", "10", "--calls", orders];
+        let words = [&["observe", "request"], conditions].concat();
+        let (fathom_shown, testkit_shown) = (shown(fathom), shown(testkit));
+        say(format!("{fathom_shown} {} -- {testkit_shown} {}", words.join(" "), shop.join(" ")));
+        let mut observe = as_root(fathom)?;
+        observe.args(words).arg("--").args(&environment).arg(testkit).args(shop);
+        run::through(observe.env_remove("LD_LIBRARY_PATH"))?;
+        println!();
+    }
+    Ok(())
+}
+
+/// The first workload recorded, put into a store, and asked about.
 fn remembered(fathom: &Path, testkit: &Path) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("fathom-demo-{}", std::process::id()));
     let (capture, store) = (folder.join("capture"), folder.join("store"));
@@ -90,6 +123,8 @@ fn remembered(fathom: &Path, testkit: &Path) -> Result<()> {
     run::through(as_root(fathom)?.arg("verify").arg("--data").arg(&store))?;
     println!();
     detected(fathom, &folder)?;
+    println!();
+    profiled(fathom, &store)?;
     // What root made, root removes.
     run::through(setup::as_root("rm")?.arg("-r").arg(&folder))
 }
@@ -107,8 +142,20 @@ fn detected(fathom: &Path, folder: &Path) -> Result<()> {
     run::through(rules.arg("--capture").arg(&capture))
 }
 
+/// Where the CPU time of a large question to `store` goes, as a table and a picture.
+fn profiled(fathom: &Path, store: &Path) -> Result<()> {
+    let picture = place::target().join("demo.svg");
+    let sql = "SELECT count(*) FROM file_open a, file_open b, file_open c WHERE a.path < b.path AND b.path < c.path";
+    say(format!("{} profile -o target/demo.svg -- fathom query \"{sql}\"", shown(fathom)));
+    let mut profile = as_root(fathom)?;
+    profile.args(["profile", "--no-inlines", "--top", "8", "-o"]).arg(&picture).arg("--");
+    profile.arg(fathom).args(["query", "--no-completeness", "--data"]).arg(store).arg(sql);
+    run::through(profile.env_remove("LD_LIBRARY_PATH"))
+}
+
 fn guest() -> Result<()> {
     setup::ensure(Scope { vm: true, ..Scope::default() })?;
+    say("requests are not shown in it: the guest has no servers");
     let options = vm::Options { kernels: vec![GUEST_KERNEL.into()], ..vm::Options::default() };
     let script = "fathom observe -- testkit demo && echo && fathom capture c -- testkit demo && \
                   fathom replay c --store s && \

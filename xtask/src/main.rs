@@ -21,6 +21,7 @@ mod new_signal;
 mod place;
 mod python;
 mod run;
+mod servers;
 mod setup;
 mod suggest;
 mod tally;

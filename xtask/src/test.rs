@@ -12,6 +12,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::json::Json;
 use crate::place;
 use crate::run::{self, say};
+use crate::servers::{self, Servers};
 use crate::setup::{self, Scope};
 use crate::tally::{End, NotRun, Reader, Tally};
 use crate::{k8s, python, tidy, vm};
@@ -47,9 +48,13 @@ fn run(words: &Words) -> Result<()> {
     let programs = build()?;
     let k8s = if words.has("--k8s") { kubernetes(&mut tally) } else { k8s::kept() };
     // Tests that cannot have it say so by name.
-    let python = python::ensure().map_err(|failure| say(failure.to_string())).ok();
+    let sets = [&python::READERS, &python::CLIENTS];
+    let python =
+        sets.map(|set| python::ensure(set).map_err(|failure| say(failure.to_string())).ok());
+    let python = python.into_iter().flatten().next();
+    let servers = servers::ensure().map_err(|failure| say(failure.to_string())).ok();
     say("running the tests on this machine");
-    tally.add(host(&programs, k8s.as_ref(), python.as_deref(), filter)?);
+    tally.add(host(&programs, k8s.as_ref(), python.as_deref(), servers.as_ref(), filter)?);
     let no_vm = words.has("--no-vm").then(|| "--no-vm was given".to_string());
     tally.add(matrix(filter, no_vm)?);
     tally.print();
@@ -113,6 +118,7 @@ fn host(
     programs: &BTreeMap<PathBuf, String>,
     k8s: Option<&k8s::Parts>,
     python: Option<&Path>,
+    servers: Option<&Servers>,
     filter: Option<&str>,
 ) -> Result<Tally> {
     let log = place::target().join("not-run.log");
@@ -128,6 +134,9 @@ fn host(
     }
     if let Some(python) = python {
         cargo.env(python::VARIABLE, python);
+    }
+    if let Some(servers) = servers {
+        cargo.env("PATH", servers.path()?);
     }
     cargo.stdin(std::process::Stdio::null());
     cargo.stdout(writer.try_clone().context(|| "sharing a pipe".into())?).stderr(writer);

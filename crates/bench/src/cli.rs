@@ -9,7 +9,10 @@ use rustix::process::setpriority_process;
 
 use crate::figure::Report;
 use crate::machine::Machine;
-use crate::{cost, detect, latency, loss, memory, overhead, pipeline, place, pods, startup, store};
+use crate::{
+    cost, detect, latency, loss, memory, overhead, pipeline, place, pods, profile, requests,
+    startup, store,
+};
 
 /// Measures what the budgets promise; prints `figure NAME VALUE UNIT target OP VALUE met|missed`.
 #[derive(Debug, Parser)]
@@ -43,6 +46,8 @@ const BENCHES: &[Bench] = &[
     Bench { name: "loss", about: "every record delivered or counted", run: loss::run },
     Bench { name: "memory", about: "how much the agent itself holds", run: memory::run },
     Bench { name: "pods", about: "what knowing a large cluster costs", run: pods::run },
+    Bench { name: "profile", about: "what profiling costs, perf beside", run: profile::run },
+    Bench { name: "requests", about: "what reading requests costs servers", run: requests::run },
     Bench { name: "store", about: "what remembering costs, how fast it answers", run: store::run },
 ];
 

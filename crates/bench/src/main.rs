@@ -4,6 +4,7 @@
 //! or by our own pid, and everything that is started is ours and ended by its handle.
 #![forbid(unsafe_code)]
 
+mod account;
 mod cli;
 mod cost;
 mod detect;
@@ -17,6 +18,8 @@ mod overhead;
 mod pipeline;
 mod place;
 mod pods;
+mod profile;
+mod requests;
 mod run;
 mod spread;
 mod startup;

@@ -56,6 +56,13 @@ pub(crate) struct Observer {
     err: JoinHandle<Vec<u8>>,
 }
 
+/// A server that nobody watches, or another tool does, until it is stopped.
+pub(crate) struct Served {
+    child: Child,
+    door: Option<ChildStdin>,
+    out: BufReader<ChildStdout>,
+}
+
 /// What the agent's closing summary says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Summary {
@@ -73,7 +80,13 @@ impl Observer {
     /// Starts `fathom observe -o json --to /dev/null -- COMMAND`. The command is to say READY and
     /// to wait until its stdin ends; by the time it runs, everything is attached.
     pub(crate) fn start(command: &mut Command) -> Result<Observer> {
-        let mut observe = observe()?;
+        Observer::of(&[], command)
+    }
+
+    /// The same for these tables.
+    pub(crate) fn of(tables: &[&str], command: &mut Command) -> Result<Observer> {
+        let mut observe = Command::new(place::fathom()?);
+        observe.arg("observe").args(tables).args(["-o", "json", "--to", "/dev/null", "--"]);
         observe.arg(command.get_program()).args(command.get_args());
         observe.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = observe.spawn().context("cannot start fathom")?;
@@ -91,6 +104,11 @@ impl Observer {
         Ok(observer)
     }
 
+    /// The agent's process, our own child.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The memory it holds now, in bytes.
     pub(crate) fn resident(&self) -> Result<f64> {
         resident(self.child.id()).context("fathom has ended")
@@ -105,6 +123,35 @@ impl Observer {
         let status = ended?;
         ensure!(status.success(), "fathom ended with {status}: {}", tail(&err));
         Summary::parse(&err)
+    }
+}
+
+impl Served {
+    /// Starts a command that says READY once it serves, and ends when its stdin does.
+    pub(crate) fn start(command: &mut Command) -> Result<Served> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let door = child.stdin.take();
+        let out = BufReader::new(child.stdout.take().context("it has no output")?);
+        let mut served = Served { child, door, out };
+        // A tool may have its own words first.
+        let mut lines = served.out.by_ref().lines().map_while(Result::ok);
+        if !lines.any(|line| line.ends_with("READY")) {
+            let _ = served.child.kill();
+            let _ = served.child.wait();
+            bail!("{name} did not start");
+        }
+        Ok(served)
+    }
+
+    /// Ends it in order.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        drop(self.door.take());
+        self.out.read_to_end(&mut Vec::new())?;
+        let status = wait(&mut self.child, || {})?;
+        ensure!(status.success(), "ended with {status}");
+        Ok(())
     }
 }
 

@@ -9,8 +9,8 @@ use bus::{Bus, Capacity, NoBatch, Policy};
 use schema::{Batch, Origin, Process, ProcessKey, Table};
 use telemetry::{Ledger, Side};
 
-static ONE: Table = Table { name: "one_event", doc: "", since: "0.1", fields: &[] };
-static TWO: Table = Table { name: "two_event", doc: "", since: "0.1", fields: &[] };
+static ONE: Table = Table { name: "one_event", doc: "", since: "0.1", fields: &[], brief: &[] };
+static TWO: Table = Table { name: "two_event", doc: "", since: "0.1", fields: &[], brief: &[] };
 const ROOM: Capacity = Capacity { rows: 10, batches: 4 };
 
 /// A batch whose rows all have the time `mark`.

@@ -25,11 +25,13 @@ mod notice;
 mod queue;
 mod shape;
 mod turn;
+mod upload;
 
 pub use config::{
     Alertmanager, Backoff, Falco, File, Http, Key, Otlp, Pagerduty, Program, Receiver, Request,
-    Secret, Size, Slack, Span, Stdout, Syslog, To, Webhook, reference,
+    Secret, Size, Slack, Span, Stdout, Syslog, To, Upload, Webhook, reference,
 };
 pub use deliveries::{Deliveries, StartError, start};
 pub use lane::Status;
 pub use notice::Notice;
+pub use upload::{UploadError, Uploader};

@@ -160,6 +160,8 @@ pub(crate) const EVENTS: &[(&str, &[&str])] = &[
     ("socket_connect", &["connect"]),
     ("socket_accept", &["accept4", "accept"]),
     ("socket_datagram", &["sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"]),
+    // No event to rules: it only ends what is remembered of a socket.
+    ("socket_close", &[]),
     ("fd_dup", &["dup", "dup2", "dup3", "fcntl", "pidfd_getfd"]),
     ("process_ptrace", &["ptrace"]),
     ("process_memory", &["process_vm_writev", "process_vm_readv"]),
@@ -245,8 +247,10 @@ impl Columns {
     /// Which of the table's events the row is.
     #[inline]
     pub(crate) fn event(&self, batch: &Batch, row: usize) -> Option<usize> {
-        if self.events.len() == 1 {
-            return Some(0);
+        match self.events {
+            [] => return None,
+            [_] => return Some(0),
+            _ => {}
         }
         let Value::Text(call) = self.value(batch, row, Role::Call) else {
             return Some(self.unnamed(batch, row));

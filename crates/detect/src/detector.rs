@@ -100,6 +100,12 @@ impl Detector {
         self.infos.iter().map(|info| info.name.as_str()).zip(self.costs.iter().copied())
     }
 
+    /// What had to be forgotten for want of room, though it may still be true: directories and
+    /// credentials of processes, ends of sockets, names of files.
+    pub fn forgotten(&self) -> u64 {
+        self.state.forgotten()
+    }
+
     /// Events that were looked at.
     pub fn events(&self) -> u64 {
         self.number

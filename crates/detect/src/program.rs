@@ -162,7 +162,9 @@ impl Program {
             "process_fork" | "process_exec" | "process_exit" | "process_chdir"
             | "credential_change" | "capability_change" => true,
             "file_link" | "file_mount" | "file_umount" | "file_unlink" => any("file_"),
-            "socket_connect" | "socket_accept" | "socket_listen" => any("socket_") || any("fd_"),
+            "socket_connect" | "socket_accept" | "socket_listen" | "socket_close" => {
+                any("socket_") || any("fd_")
+            }
             _ => false,
         };
         let asked = self.tables.iter().map(|it| it.columns.table);

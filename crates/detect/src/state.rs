@@ -26,6 +26,8 @@ pub(crate) struct State {
     since: i64,
     /// Other names of files: what a hard link or a bind mount made of a path, by mount namespace.
     aliases: VecDeque<Alias>,
+    /// Aliases that had to go for others.
+    forgotten: u64,
 }
 
 /// Which end a socket is.
@@ -79,7 +81,14 @@ impl State {
             ran: Bounded::new(RAN),
             since: i64::MAX,
             aliases: VecDeque::new(),
+            forgotten: 0,
         }
+    }
+
+    /// What had to be forgotten for want of room, though it may still be true.
+    pub(crate) fn forgotten(&self) -> u64 {
+        let State { changed, containers, sockets, forgotten, .. } = self;
+        changed.forgotten + containers.forgotten + sockets.forgotten + forgotten
     }
 
     /// The working directory, without a slash at its end.
@@ -271,6 +280,7 @@ impl State {
         }
         if self.aliases.len() == ALIASES {
             self.aliases.pop_front();
+            self.forgotten += 1;
         }
         let namespace = process.facts.namespaces.mnt;
         self.aliases.push_back(Alias { namespace, name: name.into(), of: of.into(), below });
@@ -287,11 +297,13 @@ struct Bounded<K, V> {
     /// The keys as they came; one that was removed meanwhile stays until its turn.
     order: VecDeque<(u64, K)>,
     puts: u64,
+    /// Values that went before they were removed.
+    forgotten: u64,
 }
 
 impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
     fn new(most: usize) -> Bounded<K, V> {
-        Bounded { most, map: HashMap::new(), order: VecDeque::new(), puts: 0 }
+        Bounded { most, map: HashMap::new(), order: VecDeque::new(), puts: 0, forgotten: 0 }
     }
 
     fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
@@ -322,6 +334,7 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
             let Some((put, oldest)) = self.order.pop_front() else { return };
             if self.map.get(&oldest).is_some_and(|(it, _)| *it == put) {
                 self.map.remove(&oldest);
+                self.forgotten += 1;
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::escape;
 pub fn markdown(tables: &[&Table]) -> String {
     let mut text = String::from("# Tables\n\nEvery table begins with the same columns.\n\n");
     markdown_fields(&mut text, COMMON);
-    for Table { name, doc, since, fields } in tables {
+    for Table { name, doc, since, fields, .. } in tables {
         line(&mut text, format_args!("\n## `{name}`\n\n{doc} Since {since}.\n"));
         markdown_fields(&mut text, fields);
     }

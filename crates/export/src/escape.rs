@@ -1,5 +1,6 @@
-//! Byte strings as JSON strings.
+//! Byte strings as JSON strings, and as plain text.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 /// Appends `bytes` as a JSON string with its quotes.
@@ -46,6 +47,19 @@ fn chunk_by_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// `bytes` as text. A byte that is not UTF-8 becomes the four letters `\xNN`.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    Cow::Owned(text)
+}
+
 fn hex(out: &mut Vec<u8>, before: &str, byte: u8) {
     write!(out, "{before}{byte:02x}").expect("a vector takes every write");
 }
@@ -69,6 +83,12 @@ mod tests {
         );
         assert_eq!(read_back(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
         assert_eq!(read_back(b""), "");
+    }
+
+    #[test]
+    fn plain_text_names_other_bytes() {
+        assert_eq!(text("naïve\n".as_bytes()), "naïve\n");
+        assert_eq!(text(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
     }
 
     proptest::proptest! {

@@ -1,8 +1,10 @@
 //! Rows and counts on their way out: JSON lines, CSV, the live table, files with rotation,
-//! Prometheus metrics and the reference of the tables.
+//! Prometheus metrics, requests as OTLP and as rates, and the reference of the tables.
 //!
 //! Everything here is an ordinary function over [`schema::Table`]: no table is known by name,
-//! so a new signal needs nothing here. Nothing here opens a socket or starts a thread.
+//! so a new signal needs nothing here. Of requests the columns are named that all their tables have
+//! (`request.rs`), so a new protocol needs nothing either, unless a convention has words for it
+//! (`otlp/convention.rs`). Nothing here opens a socket or starts a thread.
 #![forbid(unsafe_code)]
 
 mod csv;
@@ -11,11 +13,16 @@ mod escape;
 mod json;
 mod live;
 pub mod metrics;
+pub mod otlp;
+mod page;
+mod red;
+mod request;
 mod rotate;
 
 pub use csv::Csv;
 pub use json::Json;
 pub use live::{Live, Terminal, human, ink};
+pub use red::{MOST_EDGES, Red};
 pub use rotate::{Reason, RotatingFile, Rotation, WriteError};
 
 use schema::{Batch, Row};

@@ -3,10 +3,11 @@
 //! The page is made anew from plain numbers at each scrape, so there is no registry to keep in
 //! step: that is why the few lines of the format are written here and not by a library.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use telemetry::{Entry, Side, Usage};
+
+use crate::page::Page;
 
 /// The `Content-Type` of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -266,51 +267,6 @@ impl Store<'_> {
             "The number of the chain's last line; its hash proves what is before it.",
         );
         page.sample(&[("hash", self.chain_hash)], self.chain_sequence);
-    }
-}
-
-/// The text format: a family's help and type, then its samples.
-#[derive(Default)]
-struct Page {
-    text: String,
-    family: &'static str,
-}
-
-impl Page {
-    fn counter(&mut self, name: &'static str, help: &str) {
-        self.start(name, "counter", help);
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &str) {
-        self.start(name, "gauge", help);
-    }
-
-    fn start(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.family = name;
-        self.add(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-    }
-
-    fn sample(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        self.text.push_str(self.family);
-        for (at, (name, text)) in labels.iter().enumerate() {
-            self.text.push(if at == 0 { '{' } else { ',' });
-            self.add(format_args!("{name}=\""));
-            for letter in text.chars() {
-                match letter {
-                    '\\' => self.text.push_str("\\\\"),
-                    '"' => self.text.push_str("\\\""),
-                    '\n' => self.text.push_str("\\n"),
-                    letter => self.text.push(letter),
-                }
-            }
-            self.text.push('"');
-        }
-        self.text.push_str(if labels.is_empty() { "" } else { "}" });
-        self.add(format_args!(" {value}\n"));
-    }
-
-    fn add(&mut self, text: std::fmt::Arguments<'_>) {
-        self.text.write_fmt(text).expect("a string takes every write");
     }
 }
 

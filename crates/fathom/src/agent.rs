@@ -10,6 +10,8 @@ mod front;
 mod log;
 mod memory;
 mod output;
+mod pushing;
+mod requesting;
 mod sink;
 mod witness;
 
@@ -31,6 +33,9 @@ use self::front::Front;
 use self::log::Log;
 use self::memory::{Memory, Status};
 use self::output::Output;
+pub(crate) use self::pushing::Form;
+use self::pushing::Pushing;
+use self::requesting::{Figures, Requesting};
 use self::sink::Sink;
 use crate::config::{self, Config, Folder, Problem};
 use crate::node::Node;
@@ -64,6 +69,8 @@ pub struct Agent {
     outputs: Vec<Output>,
     memory: Option<Arc<Memory>>,
     detecting: Option<Detecting>,
+    pushing: Vec<Pushing>,
+    requesting: Vec<Requesting>,
     statistics: Option<StatsGuard>,
     front: Arc<Front>,
     doors: Doors,
@@ -109,14 +116,27 @@ impl Agent {
         let start = |store| Memory::start(store, &config.store, node.clone(), bus, ledger, &log);
         let memory = store.map(start).transpose()?.map(Arc::new);
         let mut outputs = Vec::new();
+        let named = signals::named(&config.told());
         for (config, sink) in config.outputs.iter().zip(sinks) {
-            outputs.push(Output::start(config.clone(), sink, &session.bus, &session.ledger, &log)?);
+            let Session { bus, ledger, .. } = &session;
+            outputs.push(Output::start(config.clone(), sink, bus, ledger, &log, named.clone())?);
         }
         let start = |rules| Detecting::start(&config.detection, rules, &mut session, &log);
         let detecting = rules.map(start).transpose()?;
+        let pushes = if config.profile.enabled { &config.profile.push[..] } else { &[] };
+        let start = |push| Pushing::start(push, &config.profile, &session, &log);
+        let pushing = pushes.iter().map(start).collect::<Result<Vec<_>>>()?;
+        let mut requesting = Vec::new();
+        let figures = config.requests.enabled.then(Figures::default);
+        if let Some(figures) = &figures {
+            requesting.push(Requesting::count(&session, figures)?);
+            for upload in &config.requests.push {
+                requesting.push(Requesting::send(upload, &session, figures, &log)?);
+            }
+        }
         session.run()?;
         let engine = memory.as_deref().map(|memory| engine(&config, &session, memory));
-        front.show(&session, memory.as_ref(), engine.transpose()?);
+        front.show(&session, memory.as_ref(), engine.transpose()?, figures);
         let rows = 0;
         let agent = Agent {
             origin,
@@ -125,6 +145,8 @@ impl Agent {
             outputs,
             memory,
             detecting,
+            pushing,
+            requesting,
             statistics,
             front,
             doors,
@@ -235,6 +257,9 @@ impl Agent {
             self.say_what_rules_miss(&rules.program);
         }
         let doors_changed = self.doors.change(&new, &self.front)?;
+        if let Some(detecting) = &self.detecting {
+            detecting.tell_others(&new.detection, Instant::now() + FAREWELL)?;
+        }
         if new.scopes() != old.scopes() {
             self.session.watch(&old.scopes(), &new.scopes()).context("scope")?;
         }
@@ -248,7 +273,7 @@ impl Agent {
         };
         note("scope", new.scope != old.scope);
         if let Some(detecting) = &mut self.detecting {
-            let others = detecting.change(&new.detection, rules, Instant::now() + FAREWELL)?;
+            let others = detecting.ask_others(&new.detection, rules);
             note("detection", new.detection != old.detection || others);
         }
         if note("tables", new.tables != old.tables) {
@@ -289,7 +314,7 @@ impl Agent {
                 }
             )+ };
         }
-        keep!(node, rings, mechanisms, processes, kubernetes, store, queries);
+        keep!(node, rings, mechanisms, processes, kubernetes, store, queries, profile, requests);
         let begins = self.detecting.is_some() == new.detection.rules.is_empty();
         if begins || new.detection.directory != old.detection.directory {
             stays("detection");
@@ -345,8 +370,9 @@ impl Agent {
     /// New outputs begin before old ones end, and those that stay are not interrupted.
     fn take_outputs(&mut self, new: &Config, sinks: Vec<(config::Output, Sink)>) -> Result<()> {
         let Session { bus, ledger, .. } = &self.session;
+        let named = signals::named(&new.told());
         for (config, sink) in sinks {
-            self.outputs.push(Output::start(config, sink, bus, ledger, &self.log)?);
+            self.outputs.push(Output::start(config, sink, bus, ledger, &self.log, named.clone())?);
         }
         let mut ending = Vec::new();
         for mut output in std::mem::take(&mut self.outputs) {
@@ -387,6 +413,12 @@ impl Agent {
         self.session.stop();
         let outputs = std::mem::take(&mut self.outputs);
         self.finish(outputs);
+        for pushing in std::mem::take(&mut self.pushing) {
+            pushing.finish(Instant::now() + FAREWELL);
+        }
+        for requesting in std::mem::take(&mut self.requesting) {
+            requesting.finish(Instant::now() + FAREWELL);
+        }
         if let Some(detecting) = self.detecting.take() {
             detecting.finish(Instant::now() + FAREWELL, &self.log);
         }
@@ -438,6 +470,8 @@ fn plan(config: &Config, program: Option<&detect::Program>) -> Plan {
     plan.pods = config.pods().unwrap_or_default();
     plan.cluster = config.cluster();
     plan.patience = Duration::from_millis(config.kubernetes.names_within.into());
+    plan.profile = config.profile.settings();
+    plan.requests = config.requests.settings();
     plan
 }
 

@@ -9,6 +9,8 @@ mod problem;
 mod receivers;
 mod values;
 
+use crate::agent::Form;
+use crate::{profiling, requests};
 use identity::pods::{Given, Selection};
 use keys::{Setting, sections};
 use schema::Table;
@@ -40,6 +42,10 @@ sections! {
         outputs: Vec<Output> = vec![Output::default()],
         /// Rules in Falco's language, and who is told of what they find.
         detection: Detection = Detection::default(),
+        /// Where CPU time goes and what threads wait for, all the time. A change needs a restart.
+        profile: Profile = Profile::default(),
+        /// What is said over sockets: HTTP, DNS, queries of databases. A change needs a restart.
+        requests: Requests = Requests::default(),
         /// What the node remembers, for SQL. A change needs a restart.
         store: Memory = Memory::default(),
         /// What queries may use. They run on threads of their own that give way to all others. A
@@ -117,6 +123,53 @@ sections! {
         keep: u32 = 5,
         /// Whether what a user may have typed (paths, arguments) is left out.
         hide_personal: bool = false,
+    }
+
+    /// Requests of whom is watched, into a table for each protocol (http_request, dns_request …), with
+    /// what was read of sockets and what was not in the table coverage.
+    Requests {
+        /// Whether they are read. Outputs get their rows only where `tables` names them.
+        enabled: bool = false,
+        /// How much of a message is copied, from its first byte on; at most 8 KiB.
+        message: Size = Size(4 << 10),
+        /// How much is copied of a connection in a second.
+        connection: Size = Size::mib(4),
+        /// Whether all headers are kept, but for those that carry secrets. Without it only those that
+        /// have a column.
+        headers: bool = false,
+        /// Headers of which nothing is kept, besides those that carry secrets.
+        denied_headers: Vec<Text> = Vec::new(),
+        /// Whether values in the queries of URLs are kept, but for those whose name says that they are
+        /// secret.
+        query_values: bool = false,
+        /// Whether literals of SQL and keys of caches are kept.
+        literals: bool = false,
+        /// Where requests are sent to as OTLP spans and metrics: {url: …, every: 10s, request: …}.
+        push: Vec<deliver::Upload> = Vec::new(),
+    }
+
+    /// Continuous profiling of whom is watched, into the tables profile_sample, stack and frame.
+    Profile {
+        /// Whether it is on. Outputs get its rows only where `tables` names them.
+        enabled: bool = false,
+        /// Samples a second, on each CPU.
+        hz: u32 = 99,
+        /// Whether waits are sampled, too.
+        off_cpu: bool = false,
+        /// Waits told in a second on each CPU, at most; a fifth of it is aimed at. They are chosen in
+        /// proportion to their time.
+        waits_per_second: u32 = 500,
+        /// Whether debug information is read for inlined functions and lines; it takes time and memory.
+        inlines: bool = false,
+        /// What profiling may use of all CPUs, in percent: our own time and, with `statistics`, that of
+        /// our programs in the kernel. Beyond it only every second tick of the clock is sampled, and
+        /// every second of these. 0 sets no bound.
+        budget: u32 = 1,
+        /// Memory for unwind tables in the kernel, a half of it, and for what else was read of binaries;
+        /// `inlines` takes a half of it on top.
+        memory: Size = Size::mib(64),
+        /// Where profiles are sent to: {url: …, form: otlp or pprof, every: 10s, request: …}.
+        push: Vec<deliver::Upload> = Vec::new(),
     }
 
     /// Rules, and who is told.
@@ -319,6 +372,23 @@ impl Config {
                 return Err((key, words));
             }
         }
+        if !(1..=10_000).contains(&self.profile.hz) {
+            return Err(("profile.hz", format!("1 to 10000 a second, not {}", self.profile.hz)));
+        }
+        if !(1..=8192).contains(&self.requests.message.0) {
+            let words = format!("1 byte to 8 KiB, not {} bytes", self.requests.message.0);
+            return Err(("requests.message", words));
+        }
+        if u32::try_from(self.requests.connection.0).is_err() {
+            return Err(("requests.connection", "less than 4 GiB a second".to_string()));
+        }
+        let otlp = |it: &&deliver::Upload| it.form == "otlp";
+        if let Some(wrong) = self.requests.push.iter().find(|it| !otlp(it)) {
+            return Err(("requests.push", format!("`{}` is not otlp", wrong.form)));
+        }
+        if let Some(wrong) = self.profile.push.iter().find(|it| Form::of(&it.form).is_none()) {
+            return Err(("profile.push", format!("`{}` is neither otlp nor pprof", wrong.form)));
+        }
         if !(1..=100).contains(&self.store.share) {
             return Err(("store.share", format!("1 to 100 percent, not {}", self.store.share)));
         }
@@ -428,6 +498,21 @@ impl Config {
 
     /// The tables whose rows are wanted.
     pub fn wanted(&self) -> Vec<&'static Table> {
+        let mut wanted = self.told();
+        if self.profile.enabled {
+            wanted.extend(signal_profile::PROFILE.tables);
+        }
+        if self.requests.enabled {
+            // The one over all protocols is a view.
+            wanted.extend(requests::tables().filter(|it| !std::ptr::eq(*it, protocols::REQUEST)));
+        }
+        wanted.sort_by_key(|table| table.name);
+        wanted.dedup_by_key(|table| table.name);
+        wanted
+    }
+
+    /// The tables whose rows outputs get.
+    pub fn told(&self) -> Vec<&'static Table> {
         if self.tables.is_empty() {
             return crate::signals::node_tables();
         }
@@ -435,6 +520,44 @@ impl Config {
         wanted.sort_by_key(|table| table.name);
         wanted.dedup_by_key(|table| table.name);
         wanted
+    }
+}
+
+impl Requests {
+    /// As the session takes them.
+    pub fn settings(&self) -> requests::Settings {
+        requests::Settings {
+            message_bytes: self.message.0 as u32,
+            second_bytes: self.connection.0 as u32,
+            policy: protocols::Policy {
+                headers: self.headers,
+                denied_headers: self.denied_headers.iter().map(|it| it.0.to_lowercase()).collect(),
+                query_values: self.query_values,
+                literals: self.literals,
+            },
+        }
+    }
+}
+
+impl Profile {
+    /// As the session takes it.
+    pub fn settings(&self) -> profiling::Settings {
+        let memory = self.memory.0 as usize;
+        profiling::Settings {
+            hertz: self.hz,
+            waits: self.off_cpu,
+            waits_per_second: self.waits_per_second,
+            lines: if self.inlines { self.memory.0 / 2 } else { 0 },
+            budget: (self.budget > 0).then(|| f64::from(self.budget) / 100.0),
+            limits: symbols::Limits {
+                tables: memory / 2,
+                binaries: memory / 6,
+                kept: memory / 4,
+                codes: memory / 12,
+                ..symbols::Limits::default()
+            },
+            ..profiling::Settings::default()
+        }
     }
 }
 
@@ -448,7 +571,8 @@ impl Rings {
         };
         // Within 1 GiB by `Config::check`.
         let bytes = |size: Size| size.0.next_power_of_two() as u32;
-        kernel::Options { workers, facts_bytes: bytes(self.facts), bulk_bytes: bytes(self.bulk) }
+        let (facts_bytes, bulk_bytes) = (bytes(self.facts), bytes(self.bulk));
+        kernel::Options { workers, facts_bytes, bulk_bytes, ..kernel::Options::default() }
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) use self::users::Users;
 /// The tables that detection fills.
 pub static TABLES: &[&Table] = &[AlertRow::TABLE];
 
+/// Where alerts go, each with how many of its kind were kept back before it.
+type Tell = Box<dyn Fn(&Alert, u64) + Send + Sync>;
+
 /// What all workers of a session share.
 pub struct Detection {
     program: RwLock<Arc<Program>>,
@@ -34,7 +37,7 @@ pub struct Detection {
     /// What was lost in all, a second ago and before that.
     lost: Mutex<[u64; 2]>,
     ledger: Ledger,
-    tell: Box<dyn Fn(&Alert, u64) + Send + Sync>,
+    tell: Tell,
 }
 
 /// How often the same is told.
@@ -54,6 +57,8 @@ pub(crate) struct Watcher {
     detector: Detector,
     /// The tables whose rows the rules are asked about.
     tables: Vec<&'static Table>,
+    /// Of what was forgotten, so much is in the books.
+    forgotten: u64,
 }
 
 impl Detection {
@@ -168,7 +173,7 @@ impl Watcher {
         let program = shared.program();
         let tables = program.tables();
         let detector = Detector::new(program, names, novelty);
-        Watcher { shared, edition, detector, tables }
+        Watcher { shared, edition, detector, tables, forgotten: 0 }
     }
 
     pub(crate) fn asks_about(&self, table: &Table) -> bool {
@@ -185,6 +190,9 @@ impl Watcher {
         }
         let mut alerts = Vec::new();
         self.detector.detect(turn, |alert| alerts.push(alert));
+        let forgotten = self.detector.forgotten();
+        let state = self.shared.ledger.account("detect", "state");
+        state.drop("forgotten", forgotten - std::mem::replace(&mut self.forgotten, forgotten));
         alerts.retain(|alert| self.shared.lets_pass(alert));
         self.shared.tell(&alerts)
     }
@@ -192,6 +200,12 @@ impl Watcher {
     /// Once a second, by one worker: the books, and what was held back.
     pub(crate) fn keep_house(&mut self, now: i64, last: bool) -> Option<Arc<Batch>> {
         self.shared.keep_books();
+        // Beyond its room nothing is new: rules about that are silent, and it has to be said.
+        let learned = self.shared.ledger.account("detect", "novelty");
+        match self.shared.novelty.full() {
+            0 => {}
+            full => learned.dropped("no_room").raise_to(full),
+        }
         self.shared.tell_overdue(now, last)
     }
 }

@@ -84,6 +84,8 @@ const FATES: &[(u32, &str)] = &[
     (wire::FATE_NO_SCRATCH, "no_scratch"),
     (wire::FATE_TABLE_FULL, "table_full"),
     (wire::FATE_UNREADABLE, "unreadable"),
+    (wire::FATE_BUDGET, "budget"),
+    (wire::FATE_NO_SOCKET, "no_socket"),
 ];
 
 /// Appends a row for every drop, program and map.

@@ -1,9 +1,10 @@
 //! One session of watching: kernel, scope, identity, workers and bus, from start to a clean end.
 
-use std::fs;
+mod worker;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use bus::Bus;
 use identity::pods::Selection;
 use identity::{Identity, Limits};
 use kernel::{Features, Kernel, Ring, Signal};
-use schema::{Change, Table};
+use schema::Table;
 use scope::{SCOPE, Scope};
 use telemetry::Ledger;
 
@@ -21,9 +22,13 @@ use crate::cgroups::CgroupNames;
 use crate::detection::{Detection, Watcher};
 use crate::follow::Follow;
 use crate::node::Node;
+use crate::profiling::{self, Profiling};
+use crate::requests::{self, Requests};
 use crate::signals;
 use crate::stream::Stream;
+use crate::tls::Libraries;
 use crate::waiting::Waiting;
+use worker::{Order, Worker, take_in_running};
 
 /// What to watch, and how.
 #[derive(Debug, Clone)]
@@ -48,6 +53,10 @@ pub struct Plan {
     pub pods: Option<Selection>,
     /// How long a row may wait for its pod's name.
     pub patience: Duration,
+    /// How to profile, where rows of its tables are wanted.
+    pub profile: profiling::Settings,
+    /// What to copy and keep of requests, where rows of their tables are wanted.
+    pub requests: requests::Settings,
     /// The books that are kept.
     pub ledger: Ledger,
 }
@@ -59,14 +68,6 @@ pub struct Pulse {
     pub turned: Vec<AtomicU64>,
     /// When house was last kept; 0 before the first time.
     pub kept_house: AtomicU64,
-}
-
-/// What a worker can be told while it runs.
-enum Order {
-    /// Rows of these tables are wanted from now on.
-    Want(Vec<&'static Table>),
-    /// Watch the second instead of the first, and say how that went.
-    Watch(Vec<Scope>, Vec<Scope>, Sender<Result<()>>),
 }
 
 /// A session that runs. Stop it with [`Session::stop`]; dropping it detaches everything, too.
@@ -86,6 +87,12 @@ pub struct Session {
     /// What tells of the cluster.
     pub cluster: Option<Arc<cluster::Watch>>,
     follow: Option<Arc<Follow>>,
+    profiling: Option<Arc<Profiling>>,
+    /// How requests are read, where they are.
+    requests: Option<requests::Settings>,
+    libraries: Option<Libraries>,
+    /// The thread that looks for libraries.
+    finder: Option<JoinHandle<()>>,
     recorder: Option<Arc<Recorder>>,
     /// Until they run.
     streams: Vec<Stream>,
@@ -95,25 +102,12 @@ pub struct Session {
     pulse: Arc<Pulse>,
 }
 
-/// The rings are looked at this often when little happens, so a row is on screen within 20 ms.
-const POLL: Duration = Duration::from_millis(8);
-/// Where rules are asked: half of it is how long an alert waits on the whole.
-const POLL_FOR_RULES: Duration = Duration::from_millis(4);
-/// How many records of the bulk ring are taken before the facts ring is looked at again.
-const BULK_BATCH: usize = 2048;
-/// More than the facts ring holds, so it runs empty; a bound all the same.
-const FACTS_BATCH: usize = 65_536;
-/// How often what has gone is forgotten and what is counted in the kernel is read.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Rows of a process may come this long after its end; then it is forgotten.
 const KEEP_EXITED: Duration = Duration::from_secs(5);
 /// A pod's name comes within so long, or the row goes without.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The cluster is asked for so long before pods are watched without its answer.
 const CLUSTER_ANSWERS: Duration = Duration::from_secs(5);
-/// A UDP exchange that was silent for so long has ended.
-const UDP_IDLE: Duration = Duration::from_secs(30);
-
 impl Plan {
     /// All of `tables` in `scopes`, with the defaults for the rest.
     pub fn new(tables: Vec<&'static Table>, scopes: Vec<Scope>) -> Plan {
@@ -123,6 +117,8 @@ impl Plan {
         let patience = PATIENCE;
         let (node, cluster, pods) = (None, None, None);
         let (asked, ledger) = (Vec::new(), Ledger::new());
+        let profile = profiling::Settings::default();
+        let requests = requests::Settings::default();
         Plan {
             tables,
             asked,
@@ -134,6 +130,8 @@ impl Plan {
             cluster,
             pods,
             patience,
+            profile,
+            requests,
             ledger,
         }
     }
@@ -149,8 +147,27 @@ impl Session {
         let mut loaded: Vec<&'static Signal> = vec![&SCOPE];
         let tables: Vec<_> = plan.tables.iter().chain(&plan.asked).copied().collect();
         loaded.extend(signals::needed(&tables));
-        let kernel = Arc::new(Kernel::load(&loaded, &features, &plan.rings)?);
-        let keep_exited = KEEP_EXITED;
+        let rings = kernel::Options {
+            hertz: plan.profile.hertz,
+            left_out: plan.profile.left_out(),
+            ..plan.rings.clone()
+        };
+        let kernel = Arc::new(Kernel::load(&loaded, &features, &rings)?);
+        let workers = plan.rings.workers;
+        let start = || Profiling::start(&kernel, &node, &ledger, &plan.profile, workers);
+        let profiling = profiling::is_wanted(&tables).then(start).transpose()?.map(Arc::new);
+        let requests = requests::is_wanted(&tables).then(|| plan.requests.clone());
+        let libraries = requests.as_ref().map(|settings| {
+            let told = requests::told(settings);
+            signal_stream::tell(&kernel, &told)?;
+            // Else nothing but what is watched is touched.
+            let whole = plan.pods.is_some() || plan.scopes.contains(&Scope::Node);
+            Libraries::start(&kernel, &ledger, told, whole)
+        });
+        let (libraries, finder) = libraries.transpose()?.unzip();
+        // Names of stacks take a while, and their rows want their process then.
+        let late = if profiling.is_some() { profiling::LAST } else { Duration::ZERO };
+        let keep_exited = KEEP_EXITED + late;
         let limits = Limits { processes: plan.processes, keep_exited, ..Limits::default() };
         let identity = Arc::new(Identity::new(limits));
         let bus = Arc::new(Bus::new(&ledger));
@@ -197,6 +214,10 @@ impl Session {
             begun,
             cluster,
             follow,
+            profiling,
+            requests,
+            libraries,
+            finder,
             recorder,
             streams,
             stop,
@@ -215,9 +236,9 @@ impl Session {
 
     /// Takes in what ran before, ahead of all that the rings hold, and starts the workers.
     pub fn run(&mut self) -> Result<()> {
-        let Session { kernel, streams, recorder, .. } = self;
+        let Session { kernel, streams, libraries, recorder, .. } = self;
         if let Some(first) = streams.first_mut() {
-            take_in_running(kernel, first, recorder.as_deref())?;
+            take_in_running(kernel, first, libraries.as_ref(), recorder.as_deref())?;
         }
         for (number, stream) in std::mem::take(streams).into_iter().enumerate() {
             let (order, orders) = mpsc::channel();
@@ -237,6 +258,12 @@ impl Session {
                 stop: self.stop.clone(),
                 recorder: self.recorder.clone(),
                 follow: self.follow.clone(),
+                profiling: self.profiling.clone(),
+                requests: self.requests.as_ref().map(|settings| {
+                    let nobody = self.node.own_origin();
+                    Requests::new(self.kernel.clone(), &self.ledger, settings, nobody)
+                }),
+                libraries: self.libraries.clone(),
             };
             let thread = thread::Builder::new().name(format!("fathom-worker-{number}"));
             let thread = thread.spawn(move || worker.run()).context("cannot start a worker")?;
@@ -255,6 +282,11 @@ impl Session {
             if worker.join().is_err() {
                 self.ledger.account("worker", "record").drop("worker_panicked", 1);
             }
+        }
+        self.libraries = None;
+        if let Some(finder) = self.finder.take() {
+            // What it attached comes off before anything else does.
+            let _ = finder.join();
         }
         self.bus.close();
         self.count_kernel();
@@ -280,9 +312,10 @@ impl Session {
         answer.recv().context("the first worker is gone")?
     }
 
-    /// Whether every worker runs.
+    /// Whether every worker runs, and who gives stacks their names.
     pub fn alive(&self) -> bool {
-        !self.workers.is_empty() && self.workers.iter().all(|worker| !worker.is_finished())
+        let names = self.profiling.as_ref().is_none_or(|it| it.alive());
+        names && !self.workers.is_empty() && self.workers.iter().all(|it| !it.is_finished())
     }
 
     /// The workers' signs of life.
@@ -299,128 +332,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// One worker: its two rings and its stream.
-struct Worker {
-    number: usize,
-    cgroups: CgroupNames,
-    facts: Ring,
-    bulk: Ring,
-    stream: Stream,
-    kernel: Arc<Kernel>,
-    identity: Arc<Identity>,
-    ledger: Ledger,
-    node: Node,
-    stop: Arc<AtomicBool>,
-    recorder: Option<Arc<Recorder>>,
-    follow: Option<Arc<Follow>>,
-    orders: Receiver<Order>,
-    pulse: Arc<Pulse>,
-}
-
-impl Worker {
-    fn run(mut self) {
-        let mut kept_house = Instant::now();
-        let poll = if self.stream.is_watched() { POLL_FOR_RULES } else { POLL };
-        loop {
-            self.pulse.turned[self.number].store(self.node.now(), Ordering::Relaxed);
-            self.take_orders();
-            // Asked before the rings are read: what was written before the stop is read after it.
-            let last = self.stop.load(Ordering::Relaxed);
-            let bulk = self.drain_once();
-            if self.number == 0 && (last || kept_house.elapsed() >= HOUSEKEEPING) {
-                kept_house = Instant::now();
-                self.keep_house(last && bulk == 0);
-            }
-            self.cgroups.name_new(&self.identity, &self.stream.sink().changes);
-            self.follow_pods();
-            self.stream.flush();
-            match (last, bulk) {
-                (true, 0) => return self.stream.finish(),
-                (_, BULK_BATCH..) => {}
-                _ => Ring::wait([&self.facts, &self.bulk], poll),
-            }
-        }
-    }
-
-    /// Bulk first, then facts: see the stream. Returns how many bulk records there were.
-    fn drain_once(&mut self) -> usize {
-        let Worker { stream, recorder, facts, bulk, .. } = self;
-        let recorder = recorder.as_deref();
-        let mut take = |record: &[u8]| {
-            if let Some(recorder) = recorder {
-                recorder.record(record);
-            }
-            stream.take(record);
-        };
-        let taken = bulk.drain(BULK_BATCH, &mut take);
-        facts.drain(FACTS_BATCH, &mut take);
-        if let Some(recorder) = recorder {
-            recorder.mark();
-        }
-        taken
-    }
-
-    /// Has the kernel watch the pods that are asked for by now.
-    fn follow_pods(&mut self) {
-        let Worker { number: 0, follow: Some(follow), .. } = self else { return };
-        self.stream.apply();
-        let now = self.node.now();
-        let came = follow.update(&self.kernel, &self.identity, now);
-        let Worker { kernel, stream, recorder, ledger, cgroups, identity, .. } = self;
-        let told = came.and_then(|came| {
-            if came {
-                // Of what was made below while it was not watched the kernel told nothing.
-                cgroups.name_all(identity);
-                follow.update(kernel, identity, now)?;
-                take_in_running(kernel, stream, recorder.as_deref())?;
-            }
-            Ok(())
-        });
-        if told.is_err() {
-            // The table in the kernel is full, or the kernel does not let us read it any more.
-            ledger.account("scope", "cgroup").drop("not_entered", 1);
-        }
-    }
-
-    fn take_orders(&mut self) {
-        while let Ok(order) = self.orders.try_recv() {
-            match order {
-                Order::Want(tables) => self.stream.want(tables),
-                Order::Watch(from, to, done) => {
-                    let Worker { kernel, stream, recorder, .. } = self;
-                    let changed = scope::change(kernel, &from, &to)
-                        .and_then(|()| take_in_running(kernel, stream, recorder.as_deref()));
-                    // Nobody waits for it where the session ends meanwhile.
-                    let _ = done.send(changed);
-                }
-            }
-        }
-    }
-
-    fn keep_house(&mut self, last: bool) {
-        let now = self.node.now();
-        self.pulse.kept_house.store(now, Ordering::Relaxed);
-        self.identity.expire(now);
-        let Worker { kernel, stream, recorder, .. } = self;
-        signal_socket::sweep(kernel, now, UDP_IDLE, last, &mut |record| {
-            if let Some(recorder) = recorder {
-                recorder.record(record);
-            }
-            stream.take(record);
-        });
-        if self.stream.is_watched() {
-            // What was lost in the kernel belongs to every alert.
-            crate::monitor::count_kernel(&self.kernel, &self.ledger);
-            self.stream.keep_house(last);
-        }
-        if self.stream.wants_any(crate::monitor::TABLES) {
-            crate::monitor::count_kernel(&self.kernel, &self.ledger);
-            let origin = self.node.own_origin();
-            crate::monitor::rows(&self.kernel, &self.ledger, origin, self.stream.sink());
-        }
     }
 }
 
@@ -443,32 +354,4 @@ fn await_cluster(cluster: Option<&cluster::Watch>, config: Option<&cluster::Conf
 pub fn features(mechanisms: &[String]) -> Features {
     let found = Features::probe();
     if mechanisms.is_empty() { found } else { found.only(mechanisms) }
-}
-
-/// Processes that run already: those in scope with their arguments, and their ancestors.
-fn take_in_running(
-    kernel: &Kernel,
-    stream: &mut Stream,
-    recorder: Option<&Recorder>,
-) -> Result<()> {
-    // Twice, since the first reading may have met ancestors before it knew them to be some.
-    for _ in 0..2 {
-        let records = kernel.read_iterators(signal_process::PROCESS.name)?;
-        if let Some(recorder) = recorder {
-            recorder.record_all(&records);
-        }
-        stream.take_all(&records);
-    }
-    for change in &mut stream.sink().changes {
-        if let Change::Seen { key, facts, ancestor_only: false, .. } = change {
-            // A process that ends meanwhile has no arguments any more, and its row none.
-            let path = format!("/proc/{}/cmdline", key.pid);
-            facts.args = fs::read(path).unwrap_or_default().into();
-        }
-    }
-    stream.flush();
-    if let Some(recorder) = recorder {
-        recorder.mark();
-    }
-    Ok(())
 }

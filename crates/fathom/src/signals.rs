@@ -3,25 +3,44 @@
 use kernel::Signal;
 use schema::Table;
 
-use crate::{detection, monitor};
+use crate::{detection, monitor, requests};
 
 /// Every signal, in alphabetical order.
 pub static SIGNALS: &[&Signal] = &[
     &signal_file::FILE,
     &signal_privilege::PRIVILEGE,
     &signal_process::PROCESS,
+    &signal_profile::PROFILE,
     &signal_socket::SOCKET,
+    &signal_stream::STREAM,
 ];
 
 /// Every table that this build can fill, sorted by name.
 pub fn tables() -> Vec<&'static Table> {
     let own = monitor::TABLES.iter().chain(monitor::STORED).copied();
-    sorted(node_tables().into_iter().chain(detection::TABLES.iter().copied()).chain(own))
+    let seen = SIGNALS.iter().flat_map(|signal| signal.tables).copied();
+    let derived = detection::TABLES.iter().copied().chain(requests::tables());
+    sorted(seen.chain(derived).chain(own))
 }
 
-/// The tables that tell of the node, and not of the agent itself.
+/// The tables that tell of what happens on the node: neither of the agent itself, nor samples.
 pub fn node_tables() -> Vec<&'static Table> {
-    sorted(SIGNALS.iter().flat_map(|signal| signal.tables).copied())
+    let told = SIGNALS.iter().filter(|signal| !std::ptr::eq(**signal, &signal_profile::PROFILE));
+    sorted(told.flat_map(|signal| signal.tables).copied())
+}
+
+/// What outputs get where `told` are the tables that were named: samples of profiles and requests only
+/// where some of theirs are among those, all else in any case.
+pub fn named(told: &[&'static Table]) -> Vec<&'static Table> {
+    let of =
+        |list: &[&'static Table], table: &Table| list.iter().any(|it| std::ptr::eq(*it, table));
+    let requests: Vec<_> = requests::tables().collect();
+    let apart = [signal_profile::PROFILE.tables.to_vec(), requests];
+    let mut tables = tables();
+    for group in apart.into_iter().filter(|group| !group.iter().any(|it| of(told, it))) {
+        tables.retain(|table| !of(&group, table));
+    }
+    tables
 }
 
 fn sorted(tables: impl Iterator<Item = &'static Table>) -> Vec<&'static Table> {
@@ -41,5 +60,7 @@ pub fn needed(tables: &[&'static Table]) -> Vec<&'static Signal> {
         let asked_for = |table: &&Table| tables.iter().any(|it| std::ptr::eq(*it, *table));
         !std::ptr::eq(*signal, process) && signal.tables.iter().any(asked_for)
     };
-    [process].into_iter().chain(SIGNALS.iter().copied().filter(fills)).collect()
+    let stream: &'static Signal = &signal_stream::STREAM;
+    let requests = requests::is_wanted(tables).then_some(stream);
+    [process].into_iter().chain(SIGNALS.iter().copied().filter(fills)).chain(requests).collect()
 }

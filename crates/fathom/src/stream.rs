@@ -16,8 +16,8 @@ use wire::{Malformed, Reader};
 
 use crate::detection::Watcher;
 use crate::node::Node;
-use crate::peers;
 use crate::waiting::{Held, Waiting};
+use crate::{peers, profiling};
 
 /// The middle of the stream, for one worker.
 pub struct Stream {
@@ -140,6 +140,16 @@ impl Stream {
             self.identity.apply(change);
         }
         self.identity.name_containers();
+        if !self.sink.sockets.is_empty() {
+            let sockets = std::mem::take(&mut self.sink.sockets);
+            self.sink.bytes.clear();
+            self.books.ledger.account("requests", "record").drop("not_live", sockets.len() as u64);
+        }
+        // Who knows what they are called has taken them by now; of a recording nobody does.
+        if !self.sink.stacks.is_empty() {
+            let stacks = std::mem::take(&mut self.sink.stacks);
+            self.books.ledger.account("symbols", "stack").drop("not_live", stacks.len() as u64);
+        }
     }
 
     /// Applies the changes, gives each row its process, and publishes. Returns how many rows came.
@@ -165,7 +175,7 @@ impl Stream {
             if decoded.is_empty() {
                 continue;
             }
-            let used = self.is_wanted(decoded.table) || self.is_asked_about(decoded.table);
+            let used = self.uses(decoded.table);
             let account = self.books.enrich(decoded.table);
             account.taken.add(decoded.len() as u64);
             if used {
@@ -194,6 +204,11 @@ impl Stream {
         }
     }
 
+    /// Whether rows of `table` are of any use, to somebody or to a rule.
+    pub fn uses(&self, table: &Table) -> bool {
+        self.is_wanted(table) || self.is_asked_about(table)
+    }
+
     fn is_wanted(&self, table: &Table) -> bool {
         self.wanted.iter().any(|wanted| std::ptr::eq(*wanted, table))
     }
@@ -218,7 +233,7 @@ impl Stream {
         let mut processes: Vec<Arc<Process>> = processes.collect();
         let mut ready = decoded;
         let account = self.books.enrich(ready.table);
-        if self.waiting.concerns() {
+        if self.waiting.concerns() && !profiling::is_shared(ready.table) {
             let sorted = self.waiting.sort(&ready, &processes, &self.node, times);
             account.drop("not_of_these_pods", sorted.foreign);
             account.drop("pod_unknown", sorted.undecided);

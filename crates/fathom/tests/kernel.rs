@@ -3,12 +3,15 @@
 
 #[path = "kernel/capabilities.rs"]
 mod capabilities;
+#[path = "kernel/stacks.rs"]
+mod stacks;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -76,7 +79,7 @@ fn after_a_kill_it_runs_again_at_once() {
     let test = "after_a_kill_it_runs_again_at_once";
     let Some(place) = Place::new(test) else { return };
     let mut killed = place.fathom();
-    killed.args(["observe", "-o", "json", "--to"]).arg(place.path("rows"));
+    killed.args(["observe", "file_open", "-o", "json", "--to"]).arg(place.path("rows"));
     killed.args(["--", "/bin/sh", "-c", "while :; do : < /dev/null; done"]);
     let mut killed = killed.stderr(Stdio::null()).spawn().expect("it starts");
     let rows = place.path("rows");
@@ -84,8 +87,9 @@ fn after_a_kill_it_runs_again_at_once() {
     let shell = child_of(killed.id());
     killed.kill().expect("our own child");
     killed.wait().expect("our own child");
-    let again =
-        place.fathom().args(["observe", "-q", "--", "/bin/true"]).output().expect("it runs");
+    let mut again = place.fathom();
+    again.args(["observe", "file_open", "-q", "--", "/bin/true"]);
+    let again = again.output().expect("it runs");
     assert!(again.status.success(), "{again:?}");
     // The workload lost its observer, not its life; it is ours, so we end it.
     if let Some(shell) = shell {
@@ -120,7 +124,7 @@ fn a_full_disk_is_said_and_counted() {
         return not_run("a_full_disk_is_said_and_counted", "there is no /dev/full here");
     }
     let mut command = place.fathom();
-    command.args(["observe", "-o", "json", "--to", "/dev/full", "--", "/bin/true"]);
+    command.args(["observe", "process_exec", "-o", "json", "--to", "/dev/full", "--", "/bin/true"]);
     let output = command.output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -132,7 +136,8 @@ fn the_commands_own_code_comes_through() {
     let Some(place) = Place::new("the_commands_own_code_comes_through") else { return };
     let run = |script: &str| -> Output {
         let mut command = place.fathom();
-        command.args(["observe", "-q", "-o", "json", "--to"]).arg(place.path("rows"));
+        command.args(["observe", "process_exit", "-q", "-o", "json", "--to"]);
+        command.arg(place.path("rows"));
         command.args(["--", "/bin/sh", "-c", script]).output().expect("it runs")
     };
     assert_eq!(run("echo out; exit 7").stdout, b"out\n");
@@ -209,7 +214,8 @@ fn a_cgroup_may_go_while_it_is_watched() {
     let cgroup = mount.join(format!("fathom-test-{}", std::process::id()));
     fs::create_dir(&cgroup).expect("a cgroup of our own");
     let mut command = place.fathom();
-    command.args(["observe", "-o", "json", "--for", "700ms", "--cgroup"]).arg(&cgroup);
+    command.args(["observe", "process_exec", "-o", "json", "--for", "700ms", "--cgroup"]);
+    command.arg(&cgroup);
     let observer =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     fs::remove_dir(&cgroup).expect("it is empty");
@@ -251,8 +257,7 @@ fn agree(test: &str, place: &Place) {
 
 /// What this kernel's hooks cannot know, as `fathom doctor` says.
 fn rung(place: &Place) -> Rung {
-    let output = place.fathom().args(["doctor", "--format", "json"]).output().expect("it runs");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let report = place.doctor();
     let hooks = report["capabilities"].as_array().expect("a list");
     let blind = hooks.iter().any(|hook| {
         hook["state"] == "missing"
@@ -268,7 +273,7 @@ fn rung(place: &Place) -> Rung {
     let moved: &[&str] = if blind { &["file_rename.dir", "file_rename.new_dir"] } else { &[] };
     let nulls: BTreeSet<String> = names.iter().map(|name| format!("*.{name}")).collect();
     let skipped = moved.iter().map(|name| name.to_string()).collect();
-    Rung { nulls, skipped, hooks: Hooks::of_doctor(&report).expect("a list of hooks") }
+    Rung { nulls, skipped, hooks: Hooks::of_doctor(report).expect("a list of hooks") }
 }
 
 /// What hardly differs between kernels and takes long in an emulated guest.
@@ -324,6 +329,16 @@ impl Place {
 
     fn fathom(&self) -> Command {
         Command::new(&self.fathom)
+    }
+
+    /// What `doctor` says to us; asked once, since it loads all there is.
+    fn doctor(&self) -> &'static Value {
+        static REPORT: OnceLock<Value> = OnceLock::new();
+        REPORT.get_or_init(|| {
+            let mut command = self.fathom();
+            let output = command.args(["doctor", "--format", "json"]).output().expect("it runs");
+            serde_json::from_slice(&output.stdout).expect("JSON")
+        })
     }
 
     /// Runs testkit under the agent; leaves `log` and `rows`. False, with a note, where this kernel

@@ -42,7 +42,7 @@ const PROBES: &[(&str, &str)] = &[
 impl Features {
     /// Tries each mechanism on our own process.
     pub fn probe() -> Features {
-        crate::load::quiet();
+        crate::said::quiet();
         let (mut own_tgid, mut preempted) = (std::process::id(), false);
         let list = PROBES.iter().map(|&(name, program)| {
             let obstacle = match try_program(program) {
@@ -67,7 +67,7 @@ impl Features {
     /// Whether `mechanism` works here; the obstacle where not.
     pub fn obstacle(&self, mechanism: Mechanism) -> Option<&str> {
         let name = match mechanism {
-            Mechanism::Iter | Mechanism::Syscall(_) => "tp_btf",
+            Mechanism::Iter | Mechanism::Syscall(_) | Mechanism::SyscallBehind(_) => "tp_btf",
             other => other.name(),
         };
         self.named(name)

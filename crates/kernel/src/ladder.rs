@@ -69,6 +69,13 @@ pub(crate) fn choose(
     taken.map(|rung| rung.program).collect()
 }
 
+/// The programs of the hooks in `left_out`, as if the kernel had turned them down.
+pub(crate) fn left_out(signal: &Signal, left_out: &[&str]) -> Refused {
+    let hooks = signal.hooks.iter().filter(|hook| left_out.contains(&hook.what));
+    let rungs = hooks.flat_map(|hook| hook.rungs);
+    rungs.map(|rung| (rung.program, "not asked for".to_string())).collect()
+}
+
 /// What a kernel that preempts programs on BTF tracepoints costs, where they cannot be put elsewhere.
 const PREEMPTED: &str = "what happens on a CPU while a task is preempted inside the program; it is \
                          counted (`recursion`)";
@@ -84,7 +91,8 @@ pub(crate) fn report(
     let capability = |hook: &'static Hook| {
         let rung = taken(hook, features, refused);
         let exposed = |rung: &Rung| {
-            let system_call = matches!(rung.mechanism, Mechanism::Syscall(_));
+            let system_call =
+                matches!(rung.mechanism, Mechanism::Syscall(_) | Mechanism::SyscallBehind(_));
             features.preempted && system_call && !classic(rung.program)
         };
         let cost = match rung {

@@ -4,19 +4,24 @@
 //! [`Rung`]s, and how its records are decoded. [`Kernel::load`] takes for each hook the first rung
 //! that this kernel and these privileges allow, and says which it took and what that costs.
 
+mod attach;
+mod clock;
 mod features;
 mod ladder;
 mod load;
 mod maps;
 mod ring;
+mod said;
 mod signal;
 mod spawn;
 mod stats;
+mod table;
 mod targets;
 
+pub use clock::online_cpus;
 pub use features::{Feature, Features};
 pub use ladder::{Capability, Obstacle, State};
-pub use load::{Kernel, Options, Rejection};
+pub use load::{Kernel, Options, Probes, Rejection};
 pub use maps::{ScopeMode, SharedMap};
 pub use ring::Ring;
 pub use signal::{Decode, Hook, Mechanism, Rung, Signal};

@@ -1,19 +1,21 @@
 //! Loading: each object once, each hook on the first rung that holds, shared maps shared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel,
-    ProgramAttachType, ProgramMut, ProgramType, TracepointCategory,
+    Link, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder, OpenObject, OpenProgram,
+    ProgramType, UprobeMultiOpts,
 };
 
-use crate::ladder::{self, Refused};
-use crate::targets;
-use crate::{Capability, Features, Mechanism, Rung, Signal};
+use crate::attach::{self, Dispatcher, attach};
+use crate::ladder;
+use crate::said::{culprit, quiet, said, summary};
+use crate::targets::Targets;
+use crate::{Capability, Features, Mechanism, Signal};
 
 const SYSCALL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/syscall.bpf.o"));
 
@@ -26,6 +28,10 @@ pub struct Options {
     pub facts_bytes: u32,
     /// Bytes of each `bulk` ring; a power of two.
     pub bulk_bytes: u32,
+    /// How often a second each CPU's clock ticks for programs that stand on it.
+    pub hertz: u32,
+    /// Hooks that are not wanted, by what they see.
+    pub left_out: Vec<&'static str>,
 }
 
 /// Everything that is loaded. Dropping it detaches and frees all of it.
@@ -35,6 +41,8 @@ pub struct Kernel {
     pub(crate) links: Vec<Link>,
     pub(crate) rings: Rings,
     pub(crate) own_tgid: u32,
+    /// Before 6.1 a program on a clock may use no table whose entries are made when they are needed.
+    allocated_before: bool,
     capabilities: Vec<Capability>,
     rejections: Vec<Rejection>,
     signals: Vec<&'static Signal>,
@@ -54,6 +62,11 @@ pub(crate) struct Rings {
     pub(crate) bulk: Vec<MapHandle>,
 }
 
+/// A program on functions, until this is dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are kept so that the kernel keeps the program where it is")]
+pub struct Probes(Vec<Link>);
+
 /// A program that the kernel turned down, with all that the verifier said.
 #[derive(Debug, Clone)]
 pub struct Rejection {
@@ -65,30 +78,23 @@ pub struct Rejection {
     pub log: String,
 }
 
-/// What libbpf said since it was last asked. It prints from wherever it is called, through one
-/// function pointer, so the place is a static.
-static SAID: Mutex<String> = Mutex::new(String::new());
-
 /// The map in which an object is told what it has to know; see `struct fathom_told`.
 const TOLD: &str = ".rodata.fathom";
 
-/// The BTF tracepoints whose programs can stand on the classic ones, and those ones' group.
-const CLASSIC: &[(&str, &str)] = &[
-    ("sys_exit", "raw_syscalls"),
-    ("sched_process_fork", "sched"),
-    ("sched_process_exec", "sched"),
-    ("sched_process_exit", "sched"),
-    ("sched_prepare_exec", "sched"),
-    ("io_uring_submit_req", "io_uring"),
-    ("io_uring_complete", "io_uring"),
-];
-
 /// The number under which the dispatcher counts; no signal has it.
 pub(crate) const DISPATCHER: u32 = 15;
+/// A function of kernels whose tables grow without asking the allocator for it, in any context.
+const ALLOCATES: &str = "bpf_mem_alloc_init";
 
 impl Default for Options {
     fn default() -> Options {
-        Options { workers: 1, facts_bytes: 2 << 20, bulk_bytes: 4 << 20 }
+        Options {
+            workers: 1,
+            facts_bytes: 2 << 20,
+            bulk_bytes: 4 << 20,
+            hertz: 99,
+            left_out: Vec::new(),
+        }
     }
 }
 
@@ -103,25 +109,28 @@ impl Kernel {
         if let Some(obstacle) = features.obstacle(Mechanism::TpBtf) {
             bail!("this kernel does not let us trace: {obstacle} (`fathom doctor` says more)");
         }
+        let targets = Targets::of(signals, &[ALLOCATES]);
         let mut kernel = Kernel {
             objects: Vec::new(),
             shared: BTreeMap::new(),
             links: Vec::new(),
             rings: Rings::default(),
             own_tgid: features.own_tgid,
+            allocated_before: has_clock(signals) && !targets.has(ALLOCATES),
             capabilities: Vec::new(),
             rejections: Vec::new(),
             signals: signals.to_vec(),
         };
         let dispatch = kernel.load_dispatcher(features.classic())?;
         for (number, signal) in signals.iter().enumerate() {
-            kernel.load_signal(signal, number as u32, features)?;
+            kernel.load_signal(signal, number as u32, features, options, &targets)?;
             if kernel.rings.facts.is_empty() {
                 kernel.make_rings(options)?;
             }
         }
         // The dispatcher comes last: by now it knows where to jump.
-        kernel.links.push(dispatch.attach(&kernel)?);
+        let links = dispatch.attach(&kernel)?;
+        kernel.links.extend(links);
         Ok(kernel)
     }
 
@@ -138,6 +147,38 @@ impl Kernel {
     /// The signals, by the number that is in their records.
     pub fn signals(&self) -> &[&'static Signal] {
         &self.signals
+    }
+
+    /// Attaches `program` of `signal` to the functions at `offsets` in the file `path`, at their entry or
+    /// their return: in the process `pid`, or wherever the file is run. Until what it gives is dropped.
+    ///
+    /// Since 6.6 that is one link; before, one for each, and the kernel waits for all CPUs at the
+    /// coming and going of each of them.
+    pub fn attach_to_functions(
+        &self,
+        signal: &str,
+        (program, at_return): (&str, bool),
+        path: &Path,
+        offsets: &[u64],
+        pid: Option<u32>,
+    ) -> Result<Probes> {
+        let mut objects = self.objects.iter().filter(|loaded| loaded.name == signal);
+        let object = objects.next().context("the signal is not loaded")?;
+        let mut programs = object.object.progs_mut();
+        let program = programs.find(|it| it.name() == program && it.autoload());
+        let program = program.context("the program is not loaded")?;
+        let pid = pid.map_or(-1, |pid| pid as i32);
+        let options = UprobeMultiOpts {
+            offsets: offsets.iter().map(|it| *it as usize).collect(),
+            retprobe: at_return,
+            ..UprobeMultiOpts::default()
+        };
+        if let Ok(link) = program.attach_uprobe_multi_with_opts(pid, path, "", options) {
+            return Ok(Probes(vec![link]));
+        }
+        let one = |offset: &u64| program.attach_uprobe(at_return, pid, path, *offset as usize);
+        let links: Result<Vec<Link>, _> = offsets.iter().map(one).collect();
+        Ok(Probes(links.with_context(|| format!("cannot attach to {}", path.display()))?))
     }
 
     /// Runs every iterator program of `signal` and gives what they wrote.
@@ -161,14 +202,10 @@ impl Kernel {
         let begun = Instant::now();
         let mut open = ObjectBuilder::default().open_memory(SYSCALL)?;
         tell(&mut open, DISPATCHER, classic)?;
-        let said =
-            |_: &_| std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
-        let object = open.load();
-        let object = object.map_err(|error| {
-            let log = said(&error);
-            anyhow::Error::from(error)
-                .context(format!("the system call dispatcher does not load:\n{log}"))
-        })?;
+        self.allocate_before(&mut open)?;
+        let object = open
+            .load()
+            .with_context(|| format!("the system call dispatcher does not load:\n{}", said()))?;
         self.keep_shared(&object)?;
         self.objects.push(Loaded { name: "syscall", object, load_time: begun.elapsed() });
         Ok(Dispatcher { classic })
@@ -180,33 +217,46 @@ impl Kernel {
         signal: &'static Signal,
         number: u32,
         features: &Features,
+        options: &Options,
+        targets: &Targets,
     ) -> Result<()> {
-        let mut refused = targets::missing(signal);
+        let mut refused = targets.missing(signal);
+        refused.extend(ladder::left_out(signal, &options.left_out));
+        let (classic, mut verified) = (features.classic(), Verified::default());
         loop {
             let begun = Instant::now();
-            SAID.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            // What it said before was about another try.
+            said();
             let chosen = ladder::choose(signal, features, &refused);
-            let classic = features.classic();
-            let open = self.open(signal, number, classic, |name| chosen.contains(name))?;
+            let asked = verified.to_ask(&chosen);
+            let open = self.open(signal, number, classic, |name| asked.contains(name))?;
+            let order = order(&open, &asked);
             let failed = match open.load() {
                 Err(error) => error.into(),
-                Ok(object) => match attach(signal, &object, features, &refused, self) {
-                    Ok(links) => {
-                        self.keep_shared(&object)?;
-                        self.keep_own(signal.name, &object)?;
-                        self.links.extend(links);
-                        let load_time = begun.elapsed();
-                        self.objects.push(Loaded { name: signal.name, object, load_time });
-                        break;
+                Ok(_) if asked.len() < chosen.len() => {
+                    verified = Verified::default();
+                    continue;
+                }
+                Ok(object) => {
+                    match attach(signal, &object, features, &refused, self, options.hertz) {
+                        Ok(links) => {
+                            self.keep_shared(&object)?;
+                            self.keep_own(signal.name, &object)?;
+                            self.links.extend(links);
+                            let load_time = begun.elapsed();
+                            self.objects.push(Loaded { name: signal.name, object, load_time });
+                            break;
+                        }
+                        Err(error) => error,
                     }
-                    Err(error) => error,
-                },
+                }
             };
-            let log = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
+            let log = said();
             let Some(program) = culprit(signal, &log, &format!("{failed:#}")) else {
                 return Err(failed)
                     .with_context(|| format!("cannot load `{}`:\n{log}", signal.name));
             };
+            verified.failed_at(program, order);
             refused.push((program, summary(&log, &failed)));
             self.rejections.push(Rejection { signal: signal.name, program, log });
         }
@@ -215,7 +265,9 @@ impl Kernel {
             let mut programs = object.into_iter().flat_map(Object::progs);
             programs.any(|it| it.name() == name && it.prog_type() == ProgramType::Tracepoint)
         };
-        self.capabilities.extend(ladder::report(signal, features, &refused, classic));
+        let reported = ladder::report(signal, features, &refused, classic);
+        let wanted = reported.into_iter().filter(|it| !options.left_out.contains(&it.what));
+        self.capabilities.extend(wanted);
         Ok(())
     }
 
@@ -228,7 +280,7 @@ impl Kernel {
     ) -> Result<OpenObject> {
         let mut open = ObjectBuilder::default()
             .open_memory(signal.object)
-            .with_context(|| format!("the object of `{}` is not one", signal.name))?;
+            .with_context(|| format!("the object of `{}` is not one:\n{}", signal.name, said()))?;
         tell(&mut open, number, classic)?;
         for mut map in open.maps_mut() {
             let name = map.name().to_string_lossy().into_owned();
@@ -236,11 +288,23 @@ impl Kernel {
                 map.reuse_fd(shared.as_fd()).with_context(|| format!("cannot share {name}"))?;
             }
         }
+        self.allocate_before(&mut open)?;
         for mut program in open.progs_mut() {
             let wanted = wanted(&program.name().to_string_lossy());
             program.set_autoload(wanted);
         }
         Ok(open)
+    }
+
+    /// Has the tables made whole where they may not grow.
+    fn allocate_before(&self, open: &mut OpenObject) -> Result<()> {
+        for mut map in open.maps_mut() {
+            let shared = self.shared.contains_key(&*map.name().to_string_lossy());
+            if self.allocated_before && !shared && map.map_type() == MapType::Hash {
+                map.set_map_flags(map.map_flags() & !libbpf_sys::BPF_F_NO_PREALLOC)?;
+            }
+        }
+        Ok(())
     }
 
     /// Maps named for the house or the scope are made once and given to every later object.
@@ -282,13 +346,47 @@ impl Kernel {
             ..Default::default()
         };
         let name = format!("{}{worker}", &outer["fathom_".len()..]);
-        let ring = MapHandle::create(libbpf_rs::MapType::RingBuf, Some(name), 0, 0, bytes, &opts)
+        let ring = MapHandle::create(MapType::RingBuf, Some(name), 0, 0, bytes, &opts)
             .with_context(|| format!("cannot make a ring of {bytes} bytes"))?;
         let outer = self.shared.get(outer).context("no signal declares the rings")?;
         let fd = ring.as_fd().as_raw_fd().to_ne_bytes();
         outer.update(&worker.to_ne_bytes(), &fd, MapFlags::ANY).context("cannot enter a ring")?;
         Ok(ring)
     }
+}
+
+/// What the kernel took in tries that failed at a later program. Most of a try is the verifier's time,
+/// so where it goes wrong again and again it is asked about the rest alone, and about all once the rest
+/// is found good.
+#[derive(Default)]
+struct Verified {
+    programs: BTreeSet<&'static str>,
+    tries: u32,
+}
+
+impl Verified {
+    fn to_ask(&self, chosen: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+        // After one failure alone, two more tries would take longer than one with all.
+        if self.tries > 1 { chosen - &self.programs } else { chosen.clone() }
+    }
+
+    /// The kernel was asked about programs in this order, and took all before `program`.
+    fn failed_at(&mut self, program: &'static str, order: Vec<&'static str>) {
+        self.tries += 1;
+        self.programs.extend(order.into_iter().take_while(|name| *name != program));
+    }
+}
+
+/// The programs `asked` for in the order in which they are loaded, which is the object's own.
+fn order(open: &OpenObject, asked: &BTreeSet<&'static str>) -> Vec<&'static str> {
+    let name = |program: OpenProgram<'_>| asked.get(&*program.name().to_string_lossy()).copied();
+    open.progs().filter_map(name).collect()
+}
+
+/// Whether any of `signals` stands on the clock.
+fn has_clock(signals: &[&'static Signal]) -> bool {
+    let mut rungs = signals.iter().flat_map(|signal| signal.hooks).flat_map(|hook| hook.rungs);
+    rungs.any(|rung| rung.mechanism == Mechanism::Clock)
 }
 
 /// Tells an object the number under which it counts and writes, and whether its programs on BTF
@@ -301,134 +399,25 @@ fn tell(open: &mut OpenObject, number: u32, classic: bool) -> Result<()> {
         }
     }
     if classic {
-        for mut program in open.progs_mut() {
-            if classic_group(&program.section().to_string_lossy()).is_some() {
-                program.set_prog_type(ProgramType::Tracepoint);
-                // Number 0, which is also what programs without an attach type have.
-                program.set_attach_type(ProgramAttachType::CgroupInetIngress);
-            }
-        }
+        attach::make_classic(open);
     }
     Ok(())
 }
 
-/// The group and name of the classic tracepoint for a program's section, if there is one.
-fn classic_group(section: &str) -> Option<(&'static str, &'static str)> {
-    let name = section.strip_prefix("tp_btf/")?;
-    CLASSIC.iter().find(|(known, _)| *known == name).map(|&(name, group)| (group, name))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Attaches a program to its tracepoint, of whichever kind it was made for.
-fn attach_tracepoint(program: &ProgramMut<'_>, classic: bool) -> Result<Link> {
-    match classic_group(&program.section().to_string_lossy()) {
-        Some((group, name)) if classic => {
-            let category = TracepointCategory::Custom(group.to_string());
-            Ok(program.attach_tracepoint(category, name)?)
-        }
-        _ => Ok(program.attach()?),
+    #[test]
+    fn after_two_failures_only_the_rest_is_asked_for() {
+        let chosen = BTreeSet::from(["a", "b", "c", "d"]);
+        let mut verified = Verified::default();
+        assert_eq!(verified.to_ask(&chosen), chosen);
+        verified.failed_at("b", vec!["a", "b", "c", "d"]);
+        assert_eq!(verified.to_ask(&chosen), chosen);
+        verified.failed_at("d", vec!["a", "c", "d"]);
+        // Another was chosen in place of each that failed.
+        let chosen = BTreeSet::from(["a", "b2", "c", "d2"]);
+        assert_eq!(verified.to_ask(&chosen), BTreeSet::from(["b2", "d2"]));
     }
-}
-
-/// The program at the end of every system call.
-struct Dispatcher {
-    classic: bool,
-}
-
-impl Dispatcher {
-    fn attach(self, kernel: &Kernel) -> Result<Link> {
-        let object = &kernel.objects[0].object;
-        let program = object.progs_mut().next().context("the dispatcher has no program")?;
-        attach_tracepoint(&program, self.classic)
-            .context("cannot attach to the end of system calls")
-    }
-}
-
-/// Attaches what was loaded; on an error all of it comes off again.
-fn attach(
-    signal: &Signal,
-    object: &Object,
-    features: &Features,
-    refused: &Refused,
-    kernel: &Kernel,
-) -> Result<Vec<Link>> {
-    let chosen = ladder::choose(signal, features, refused);
-    let rungs = signal.hooks.iter().flat_map(|hook| hook.rungs);
-    let mut links = Vec::new();
-    let mut done: Vec<&str> = Vec::new();
-    for rung in rungs.filter(|rung| chosen.contains(rung.program)) {
-        if done.contains(&rung.program) {
-            continue;
-        }
-        done.push(rung.program);
-        let mut programs = object.progs_mut();
-        let program = programs.find(|program| program.name() == rung.program);
-        let program = program.with_context(|| format!("prog '{}': is not there", rung.program))?;
-        attach_rung(rung, &program, kernel, features.classic(), &mut links)
-            .with_context(|| format!("prog '{}': failed to attach", rung.program))?;
-    }
-    Ok(links)
-}
-
-fn attach_rung(
-    rung: &Rung,
-    program: &ProgramMut<'_>,
-    kernel: &Kernel,
-    classic: bool,
-    links: &mut Vec<Link>,
-) -> Result<()> {
-    match rung.mechanism {
-        Mechanism::Iter => {}
-        Mechanism::Syscall(numbers) => {
-            let table = kernel.shared.get("fathom_syscalls").context("no dispatcher")?;
-            let fd = program.as_fd().as_raw_fd().to_ne_bytes();
-            for number in numbers {
-                // A table of programs can be asked whether a place is taken, by its program's id.
-                let taken = table.lookup(&number.to_ne_bytes(), MapFlags::ANY).ok().flatten();
-                ensure!(taken.is_none(), "system call {number} is another signal's already");
-                table.update(&number.to_ne_bytes(), &fd, MapFlags::ANY)?;
-            }
-        }
-        Mechanism::Lsm => links.push(program.attach_lsm()?),
-        Mechanism::TpBtf => links.push(attach_tracepoint(program, classic)?),
-        Mechanism::Fentry | Mechanism::Kprobe => links.push(program.attach()?),
-    }
-    Ok(())
-}
-
-/// The program that a failure speaks of.
-fn culprit(signal: &'static Signal, log: &str, error: &str) -> Option<&'static str> {
-    let said = |line: &str| {
-        let (_, after) = line.split_once("prog '")?;
-        let (name, rest) = after.split_once('\'')?;
-        let rungs = signal.hooks.iter().flat_map(|hook| hook.rungs);
-        let rung = rungs.clone().find(|rung| rung.program == name)?;
-        rest.contains("fail").then_some(rung.program)
-    };
-    log.lines().chain(error.lines()).find_map(said)
-}
-
-/// One line out of a long log: the verifier's last word before its statistics.
-fn summary(log: &str, error: &anyhow::Error) -> String {
-    let mut verdict = log.lines().filter(|line| {
-        let line = line.trim();
-        !line.is_empty()
-            && !line.starts_with("libbpf:")
-            && !line.starts_with("processed ")
-            && !line.starts_with("--")
-    });
-    let missing = log.lines().find(|line| line.contains("failed to find"));
-    let words = missing.or(verdict.next_back()).map(str::trim).unwrap_or_default();
-    let words = words.trim_start_matches("libbpf: ");
-    if words.is_empty() { format!("{error:#}") } else { words.to_string() }
-}
-
-/// Keeps what libbpf says for [`Rejection`], instead of letting it print.
-pub(crate) fn quiet() {
-    fn keep(_: PrintLevel, text: String) {
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() < 1 << 20 {
-            said.push_str(&text);
-        }
-    }
-    libbpf_rs::set_print(Some((PrintLevel::Warn, keep)));
 }

@@ -73,6 +73,10 @@ impl Kernel {
 }
 
 impl SharedMap<'_> {
+    pub(crate) fn map(&self) -> &MapHandle {
+        self.map
+    }
+
     /// Enters or changes a key.
     pub fn set(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.map.update(key, value, MapFlags::ANY).context("cannot write to a map; it may be full")

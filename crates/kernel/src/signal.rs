@@ -60,8 +60,15 @@ pub enum Mechanism {
     Kprobe,
     /// A BPF iterator, read once when the agent starts.
     Iter,
+    /// The tick of each CPU's clock, as often as the loader is told.
+    Clock,
+    /// The entry or the return of a function of a program or library: loaded, and attached where the
+    /// function is found, see [`crate::Kernel::attach_to_functions`].
+    Uprobe,
     /// The end of these system calls, by number; costs the others nothing.
     Syscall(&'static [u32]),
+    /// The same, behind another signal's program, if there is one. Programs of one signal only.
+    SyscallBehind(&'static [u32]),
 }
 
 impl Mechanism {
@@ -73,14 +80,16 @@ impl Mechanism {
             Mechanism::TpBtf => "tp_btf",
             Mechanism::Kprobe => "kprobe",
             Mechanism::Iter => "iter",
-            Mechanism::Syscall(_) => "tp_btf/sys_exit",
+            Mechanism::Clock => "perf_event",
+            Mechanism::Uprobe => "uprobe",
+            Mechanism::Syscall(_) | Mechanism::SyscallBehind(_) => "tp_btf/sys_exit",
         }
     }
 
     /// The name where the program stands on the classic tracepoint of the same name.
     pub(crate) fn classic_name(self) -> &'static str {
         match self {
-            Mechanism::Syscall(_) => "tracepoint/sys_exit",
+            Mechanism::Syscall(_) | Mechanism::SyscallBehind(_) => "tracepoint/sys_exit",
             _ => "tracepoint",
         }
     }

@@ -29,7 +29,7 @@ use crate::problem::{self, Names};
 use crate::provider::{Asked, Provider, sql_schema};
 use crate::statement::{self, Parsed, Refused};
 use crate::stop::{Stop, stoppable};
-use crate::views::{VIEWS, View};
+use crate::views::{self, VIEWS, View};
 use crate::{Answer, Ask, Filter, Listed, Options, Problem, Trouble};
 
 /// Batches on the way to who asked.
@@ -75,11 +75,20 @@ impl Engine {
         let threads = Threads::start(options.threads.max(1))?;
         let state = state(&options).map_err(io::Error::other)?;
         let context = SessionContext::new_with_state(state);
-        let mut listed = tables_of(&context, tables).map_err(io::Error::other)?;
+        let (over_all, stored): (Vec<_>, Vec<_>) =
+            tables.iter().copied().partition(|table| table.name == views::OVER_ALL);
+        let mut listed = tables_of(&context, &stored).map_err(io::Error::other)?;
         for view in VIEWS {
             let there = |name: &&str| tables.iter().any(|table| table.name == *name);
             if view.tables.iter().all(there) {
                 listed.push(add_view(&context, view).map_err(io::Error::other)?);
+            }
+        }
+        for table in over_all {
+            if let Some(sql) = views::over_all(table, &stored) {
+                let (name, doc) = (table.name, table.doc);
+                let view = View { name, doc, tables: &[], sql: &sql };
+                listed.push(add_view(&context, &view).map_err(io::Error::other)?);
             }
         }
         let state = context.state();
@@ -300,7 +309,7 @@ fn tables_of(
     Ok(listed)
 }
 
-fn add_view(context: &SessionContext, view: &View) -> Result<Listed, DataFusionError> {
+fn add_view(context: &SessionContext, view: &View<'_>) -> Result<Listed, DataFusionError> {
     let state = context.state();
     // Planning a view awaits nothing.
     let plan = futures::executor::block_on(state.create_logical_plan(view.sql))?;

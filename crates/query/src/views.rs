@@ -1,15 +1,39 @@
 //! Views: the joins that everybody needs.
 
+use schema::{COMMON, Table};
+
 /// A view.
-pub(crate) struct View {
+pub(crate) struct View<'a> {
     pub(crate) name: &'static str,
     pub(crate) doc: &'static str,
     /// The tables it reads: without one of them it is not there.
     pub(crate) tables: &'static [&'static str],
-    pub(crate) sql: &'static str,
+    pub(crate) sql: &'a str,
 }
 
-pub(crate) const VIEWS: &[View] = &[
+/// The table over all protocols: its rows are not stored, since each stands in its protocol's table.
+pub(crate) const OVER_ALL: &str = "request";
+
+/// The rows of `table`, from all `tables` that have its columns: those are named for their protocol,
+/// as `http_request`. None where there is no such table.
+pub(crate) fn over_all(table: &Table, tables: &[&'static Table]) -> Option<String> {
+    const PROTOCOL: &str = "protocol";
+    let columns = || table.fields.iter().map(|field| field.name);
+    let select = |of: &&'static Table| {
+        let protocol = of.name.strip_suffix("_request")?;
+        columns().all(|name| name == PROTOCOL || of.field(name).is_some()).then_some(())?;
+        let own = columns().map(|name| match name {
+            PROTOCOL => format!("'{protocol}' AS {PROTOCOL}"),
+            name => name.to_string(),
+        });
+        let all: Vec<String> = COMMON.iter().map(|it| it.name.to_string()).chain(own).collect();
+        Some(format!("SELECT {} FROM {}", all.join(", "), of.name))
+    };
+    let selects: Vec<String> = tables.iter().filter_map(select).collect();
+    (!selects.is_empty()).then(|| selects.join("\nUNION ALL\n"))
+}
+
+pub(crate) const VIEWS: &[View<'static>] = &[
     View {
         name: "process_tree",
         doc: "A fork or a successful exec, with what the parent is called and how many \

@@ -69,6 +69,7 @@ fn event(input: &DeriveInput) -> Result<TokenStream> {
     let ident = &input.ident;
     let (generics, arguments, clause) = input.generics.split_for_impl();
     let (name, doc, since) = (&table.name, &table.doc, &table.since);
+    let brief = table.brief.split_whitespace();
     Ok(quote! {
         const _: () = {
             impl #generics ::schema::Event for #ident #arguments #clause {
@@ -76,6 +77,7 @@ fn event(input: &DeriveInput) -> Result<TokenStream> {
                     // A static, so that a table has one address and may be told by it.
                     static TABLE: ::schema::Table = ::schema::Table {
                         name: #name, doc: #doc, since: #since, fields: &[#(#described),*],
+                        brief: &[#(#brief),*],
                     };
                     &TABLE
                 };
@@ -111,6 +113,7 @@ struct TableAttribute {
     name: String,
     since: String,
     doc: String,
+    brief: String,
 }
 
 struct FieldAttribute {
@@ -124,13 +127,14 @@ struct FieldAttribute {
 
 impl TableAttribute {
     fn parse(input: &DeriveInput) -> Result<TableAttribute> {
-        let (mut name, mut since) = (None, None);
+        let (mut name, mut since, mut brief) = (None, None, None);
         for attribute in event_attributes(&input.attrs) {
             attribute.parse_nested_meta(|meta| {
                 let slot = match () {
                     () if meta.path.is_ident("table") => &mut name,
                     () if meta.path.is_ident("since") => &mut since,
-                    () => return Err(meta.error("`table` and `since` are known here")),
+                    () if meta.path.is_ident("brief") => &mut brief,
+                    () => return Err(meta.error("`table`, `since` and `brief` are known here")),
                 };
                 *slot = Some(meta.value()?.parse::<LitStr>()?.value());
                 Ok(())
@@ -142,6 +146,7 @@ impl TableAttribute {
             name: name.ok_or_else(|| missing("table"))?,
             since: since.ok_or_else(|| missing("since"))?,
             doc: documentation(&input.attrs, &input.ident)?,
+            brief: brief.unwrap_or_default(),
         })
     }
 }

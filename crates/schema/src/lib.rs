@@ -12,6 +12,8 @@ pub mod plain;
 mod process;
 mod shared;
 mod sink;
+mod socket;
+mod stack;
 mod table;
 mod value;
 
@@ -24,5 +26,10 @@ pub use process::{
 pub use schema_derive::Event;
 pub use shared::{COMMON, common_value};
 pub use sink::Sink;
+pub use socket::{ClosedSocket, Moved, OpenedSocket, SocketNews};
+pub use stack::{
+    CodeMapping, Image, MappedFile, PythonCode, PythonEnd, PythonFrame, RawStack, Registers,
+    StackEnd, StackNews, Wait,
+};
 pub use table::{Event, Field, FlagNames, Kind, PeerPart, Sensitivity, Storage, Table, Unit};
 pub use value::{Row, Text, Value};

@@ -1,14 +1,20 @@
 //! Where decoding puts what it finds.
 
-use crate::{Change, Decoded, Event, Origin};
+use crate::{Change, Decoded, Event, Origin, SocketNews, StackNews};
 
-/// Rows by table, and what changed about processes.
+/// Rows by table, what changed about processes, and what has to be worked on before it is rows.
 #[derive(Debug, Default)]
 pub struct Sink {
     /// One entry for each table that has rows.
     pub tables: Vec<Decoded>,
     /// In the order in which they were told.
     pub changes: Vec<Change>,
+    /// Stacks, which have to be given their names before they are rows.
+    pub stacks: Vec<StackNews>,
+    /// What sockets carry, which has to be read before it is rows.
+    pub sockets: Vec<SocketNews>,
+    /// The bytes that were copied of it.
+    pub bytes: Vec<u8>,
 }
 
 impl Sink {
@@ -33,8 +39,9 @@ impl Sink {
         self.tables.iter().map(Decoded::len).sum()
     }
 
-    /// Whether there is neither a row nor a change.
+    /// Whether there is nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.changes.is_empty()
+        let rows = self.len() == 0 && self.changes.is_empty();
+        rows && self.stacks.is_empty() && self.sockets.is_empty()
     }
 }

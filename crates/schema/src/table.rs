@@ -15,6 +15,12 @@ pub struct Table {
     pub since: &'static str,
     /// The table's own columns, in order.
     pub fields: &'static [Field],
+    /// What of a row a person is shown, in this order; nothing where the kinds of the columns
+    /// tell that well enough. Each word is a column, or the part that `peer_ip` and `peer_port` make. Of
+    /// `a|b` the first is shown that has a value, of `a+b` both. `role>a` points to where `client` asks, or
+    /// from where it is asked. `a!` says how the row failed and `a?` what is told only where it is so; the
+    /// last word without a mark has all the room that is left. What a table lacks is left out.
+    pub brief: &'static [&'static str],
 }
 
 /// One column of a table.

@@ -55,7 +55,18 @@ pub struct Entry {
 type Place = (&'static str, &'static str, Side);
 
 /// Reasons that are somebody's wish: what is dropped for them is not lost.
-const WISHES: [&str; 3] = ["not_asked_for", "not_of_these_pods", "repeated"];
+const WISHES: [&str; 8] = [
+    "not_asked_for",
+    "not_of_these_pods",
+    "repeated",
+    // A process that has ended before its libraries were looked at.
+    "process_gone",
+    // Bytes of connections that are not read: what is spoken is not known, or not for us.
+    "unknown_protocol",
+    "in_tls",
+    "tls_opened",
+    "unread_protocol",
+];
 
 impl Side {
     /// Whether what is counted here was lost: dropped against anybody's wish.

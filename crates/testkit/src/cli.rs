@@ -1,5 +1,8 @@
 //! The command line.
 
+mod profile;
+mod requests;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -74,6 +77,10 @@ enum Command {
         #[arg(long)]
         forks: bool,
     },
+    /// Run programs whose profile is known under a profiler, and judge what it says.
+    Profile(profile::Profile),
+    /// Let real clients call real servers, and judge the rows that tell of it.
+    Requests(requests::Requests),
     /// Play a part of a workload (started by this program itself).
     #[command(hide = true)]
     Child {
@@ -176,6 +183,8 @@ impl Cli {
                 return Ok(code(found.is_clean()));
             }
             Command::Sleepers { count, forks } => sleepers::run(count, forks)?,
+            Command::Profile(profile) => return profile.run(),
+            Command::Requests(requests) => return requests.run(),
             Command::Child { part } => part.play()?,
         }
         Ok(ExitCode::SUCCESS)

@@ -5,6 +5,8 @@
 //! - [`truth`] compares those with the rows that came, one to one;
 //! - the other modules are small workloads with one purpose each: a demonstration, tight loops
 //!   for benches, a path that changes while it is being opened, and many idle processes;
+//! - [`profile`] is programs whose profile is known, and the judge of profiles;
+//! - [`requests`] is real clients of real servers, and the judge of what is told of their calls;
 //! - [`cluster`] is a real Kubernetes API server with pods that are real processes.
 #![forbid(unsafe_code)]
 
@@ -18,6 +20,8 @@ pub mod flip;
 pub mod fuzz;
 pub mod hooks;
 pub mod log;
+pub mod profile;
+pub mod requests;
 pub mod rng;
 pub mod shop;
 pub mod sleepers;

@@ -3,18 +3,19 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use kernel::{Cgroup, Features, Kernel, Mechanism, Options, Ring, Signal};
-use schema::{Decoded, Origin, ProcessKey, Sink, Text, Value};
+use schema::{Decoded, Origin, ProcessKey, Sink, SocketNews, StackNews, Text, Value};
 use scope::{SCOPE, Scope};
 use wire::Reader;
 
 /// Signals that are loaded and watch one cgroup.
 pub struct Watch {
     /// What is loaded.
-    pub kernel: Kernel,
+    pub kernel: Arc<Kernel>,
     cgroup: Cgroup,
     signals: Vec<&'static Signal>,
 }
@@ -46,6 +47,14 @@ pub fn mechanisms() -> Vec<&'static str> {
     let found = Features::probe();
     let classic = found.list.iter().any(|it| it.name == CLASSIC && it.obstacle.is_none());
     MECHANISMS.iter().copied().chain(classic.then_some(CLASSIC)).collect()
+}
+
+/// Whether an agent that said this when it ended lost nothing but what no program can help: a kernel
+/// that comes upon a program inside itself, in an interrupt say, does not run it, and that is counted.
+pub fn is_whole(said: &str) -> bool {
+    let mut losses = said.lines().filter(|line| line.contains(" lost ")).peekable();
+    said.contains(" 0 lost;")
+        || (losses.peek().is_some() && losses.all(|it| it.contains("program in kernel: recursion")))
 }
 
 /// Says that the test `name` could not run, where the test run's summary finds it.
@@ -86,7 +95,7 @@ impl Watch {
         let kernel = Kernel::load(&loaded, &found.only(&allowed), &Options::default())?;
         let cgroup = Cgroup::create()?;
         scope::apply(&kernel, &[Scope::Cgroup(cgroup.path().to_path_buf())])?;
-        Ok(Some(Watch { kernel, cgroup, signals: loaded }))
+        Ok(Some(Watch { kernel: Arc::new(kernel), cgroup, signals: loaded }))
     }
 
     /// Runs `command` inside, and gives all that was seen of it, in order of time.
@@ -95,8 +104,36 @@ impl Watch {
         Ok((status, self.rows()?))
     }
 
+    /// Runs `command` inside, and gives the stacks that were taken.
+    pub fn run_for_stacks(&self, command: &mut Command) -> Result<(ExitStatus, Vec<StackNews>)> {
+        let status = self.cgroup.spawn(command)?.wait().context("the command got lost")?;
+        Ok((status, self.drain()?.stacks))
+    }
+
+    /// Starts `command` inside, for tests that do something while it runs.
+    pub fn spawn(&self, command: &mut Command) -> Result<Child> {
+        self.cgroup.spawn(command)
+    }
+
+    /// The news of stacks since the last call.
+    pub fn stacks(&self) -> Result<Vec<StackNews>> {
+        Ok(self.drain()?.stacks)
+    }
+
+    /// What sockets carried since the last call, and the bytes that were copied of it.
+    pub fn sockets(&self) -> Result<(Vec<SocketNews>, Vec<u8>)> {
+        let sink = self.drain()?;
+        Ok((sink.sockets, sink.bytes))
+    }
+
     /// All that was seen since the last call.
     pub fn rows(&self) -> Result<Vec<Seen>> {
+        let mut rows: Vec<Seen> = self.drain()?.tables.iter().flat_map(Seen::all).collect();
+        rows.sort_by_key(|row| row.time);
+        Ok(rows)
+    }
+
+    fn drain(&self) -> Result<Sink> {
         let mut sink = Sink::default();
         let mut malformed = None;
         for mut ring in [Ring::facts(&self.kernel, 0)?, Ring::bulk(&self.kernel, 0)?] {
@@ -107,9 +144,7 @@ impl Watch {
             });
         }
         ensure!(malformed.is_none(), "a record could not be read: {malformed:?}");
-        let mut rows: Vec<Seen> = sink.tables.iter().flat_map(Seen::all).collect();
-        rows.sort_by_key(|row| row.time);
-        Ok(rows)
+        Ok(sink)
     }
 
     /// The mechanism that the hook `what` took; empty where none works.

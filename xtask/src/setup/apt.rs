@@ -65,6 +65,6 @@ pub(super) fn as_root(program: &str) -> Result<Command> {
 }
 
 /// Whether we are root: who owns our own entry under /proc tells, without a system call of ours.
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }

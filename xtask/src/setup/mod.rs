@@ -55,6 +55,7 @@ pub(crate) struct Scope {
     pub(crate) bench: bool,
     pub(crate) k8s: bool,
     pub(crate) python: bool,
+    pub(crate) requests: bool,
 }
 
 /// Makes sure that nothing is missing; hands back how many things were.
@@ -93,6 +94,11 @@ fn listed(missing: &[&Need]) -> String {
 /// Whether this system installs through apt, so that Debian's packages can be had.
 pub(crate) fn has_apt() -> bool {
     run::find("apt-get").is_some()
+}
+
+/// Whether we are root.
+pub(crate) fn is_root() -> bool {
+    apt::is_root()
 }
 
 /// A command that runs `program` as root: itself when we are, else through sudo.

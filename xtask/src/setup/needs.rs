@@ -24,7 +24,8 @@ pub(crate) fn of(scope: Scope) -> impl Iterator<Item = &'static Need> {
     let bench = BENCH.iter().filter(move |_| scope.bench);
     let k8s = K8S.iter().filter(move |_| scope.k8s);
     let python = PYTHON.iter().filter(move |_| scope.python);
-    BUILD.iter().chain(vm).chain(bench).chain(k8s).chain(python)
+    let requests = REQUESTS.iter().filter(move |_| scope.requests);
+    BUILD.iter().chain(vm).chain(bench).chain(k8s).chain(python).chain(requests)
 }
 
 const BUILD: &[Need] = &[
@@ -143,13 +144,42 @@ const ARCHIVE_KEYS: Need = Need {
 
 const PYTHON: &[Need] = &[Need {
     what: "Python with venv",
-    why: "tools that read what Fathom stores",
+    why: "tools that read what Fathom stores, and clients of servers",
     packages: &["python3-venv"],
     present: || {
         let mut python = Command::new("python3");
         run::output(python.args(["-c", "import venv, ensurepip"])).is_ok()
     },
 }];
+
+/// None of these packages brings a service that would start.
+const REQUESTS: &[Need] = &[
+    Need {
+        what: "curl",
+        why: "making requests",
+        packages: &["curl"],
+        present: || run::find("curl").is_some(),
+    },
+    Need {
+        what: "openssl",
+        why: "making certificates",
+        packages: &["openssl"],
+        present: || run::find("openssl").is_some(),
+    },
+    Need {
+        what: "dig",
+        why: "asking name servers",
+        packages: &["bind9-dnsutils", "dnsutils"],
+        present: || run::find("dig").is_some(),
+    },
+    Need {
+        what: "dnsmasq",
+        why: "being asked for names",
+        packages: &["dnsmasq-base"],
+        present: || run::find("dnsmasq").is_some(),
+    },
+    Need { why: "unpacking servers", ..DPKG_DEB },
+];
 
 const BENCH: &[Need] = &[
     Need {
@@ -169,6 +199,12 @@ const BENCH: &[Need] = &[
         why: "comparing with it",
         packages: &["linux-perf", "linux-tools-generic"],
         present: || run::find("perf").is_some(),
+    },
+    Need {
+        what: "wrk",
+        why: "asking a web server as fast as it answers",
+        packages: &["wrk"],
+        present: || run::find("wrk").is_some(),
     },
 ];
 
@@ -208,10 +244,11 @@ mod tests {
     #[test]
     fn bench_tools_are_asked_for_only_by_benches() {
         let names = |scope| of(scope).map(|need| need.what).collect::<Vec<_>>();
-        let all = Scope { vm: true, bench: true, k8s: true, python: true };
+        let all = Scope { vm: true, bench: true, k8s: true, python: true, requests: true };
         assert!(!names(Scope::default()).contains(&"bpftrace"));
         assert!(!names(Scope::default()).contains(&"qemu-system-x86_64"));
         assert!(!names(Scope::default()).contains(&"dpkg-source"));
+        assert!(!names(Scope::default()).contains(&"dnsmasq"));
         assert!(names(all).contains(&"bpftrace") && names(all).contains(&"dpkg-source"));
     }
 }

@@ -40,6 +40,7 @@ const ROOMS: &[Room] = &[
     room("crates/script", 3, &[0]),
     room("crates/store", 3, &[0]),
     room("crates/bus", 3, &[0]),
+    room("crates/flame", 3, &[0]),
     // 4: async, sockets, other people's files
     Room { also: &["crates/query"], signals: false, ..room("crates/api", 4, &[0, 1, 2, 3]) },
     Room { signals: false, ..room("crates/query", 4, &[0, 1, 2, 3]) },

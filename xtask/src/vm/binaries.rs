@@ -58,9 +58,9 @@ pub(super) fn programs() -> Result<Vec<PathBuf>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let mut cargo = place::cargo();
-    cargo.args(["build", "--locked", "--bins"]);
-    run::through(cargo.args(names.iter().flat_map(|name| ["-p", *name])))?;
+    // The whole workspace as `test` builds it: for these alone cargo would join other features,
+    // and build half of what they stand on a second time.
+    run::through(place::cargo().args(["build", "--workspace", "--locked", "--bins"]))?;
     Ok(names.into_iter().map(place::built).filter(|program| program.is_file()).collect())
 }
 

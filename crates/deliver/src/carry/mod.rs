@@ -16,6 +16,8 @@ use program::Piped;
 use syslog::Logged;
 use web::Web;
 
+pub(crate) use web::Client;
+
 /// Carries notices to one receiver.
 pub(crate) trait Carrier: Send {
     /// How many it takes at once.

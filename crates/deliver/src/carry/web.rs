@@ -13,13 +13,36 @@ use super::{Carrier, Trouble, pem};
 use crate::shape::Shape;
 use crate::{Notice, Request, Secret};
 
-/// A service by HTTP.
+/// A service by HTTP that takes alerts.
 pub(super) struct Web {
+    client: Client,
+    shape: Box<dyn Shape>,
+}
+
+/// A service by HTTP.
+pub(crate) struct Client {
     url: Secret,
     request: Request,
-    shape: Box<dyn Shape>,
     /// The client and what it was made for; none before the first request.
-    client: Option<(Made, Agent)>,
+    agent: Option<(Made, Agent)>,
+}
+
+/// What a service said.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// Who said it.
+    pub(crate) host: String,
+}
+
+impl Answer {
+    /// In words, for people.
+    pub(crate) fn words(&self) -> String {
+        let said = String::from_utf8_lossy(&self.body);
+        let said: String = said.trim().chars().take(200).filter(|it| !it.is_control()).collect();
+        format!("{} answered {} {said}", self.host, self.status).trim_end().to_string()
+    }
 }
 
 /// What a client depends on: when it changes, another is made.
@@ -35,6 +58,13 @@ const ANSWER_MOST: u64 = 64 << 10;
 impl Web {
     /// The error says what in the configuration does not fit.
     pub(super) fn new(url: Secret, request: Request, shape: Box<dyn Shape>) -> Result<Web, String> {
+        Ok(Web { client: Client::new(url, request)?, shape })
+    }
+}
+
+impl Client {
+    /// The error says what in the configuration does not fit.
+    pub(crate) fn new(url: Secret, request: Request) -> Result<Client, String> {
         if url.is_empty() {
             return Err("there is no url".to_string());
         }
@@ -44,16 +74,16 @@ impl Web {
                 return Err(format!("`{name}` is no header, or its value is none"));
             }
         }
-        let mut web = Web { url, request, shape, client: None };
+        let mut client = Client { url, request, agent: None };
         // A secret's file may come later; what can be looked at is looked at now.
-        if let Ok(uri) = web.url.read() {
-            web.client(&parsed(&uri, "")?)?;
+        if let Ok(uri) = client.url.read() {
+            client.agent(&parsed(&uri, "")?)?;
         }
-        Ok(web)
+        Ok(client)
     }
 
     /// The client, made anew where its files have changed.
-    fn client(&mut self, uri: &Uri) -> Result<Agent, String> {
+    fn agent(&mut self, uri: &Uri) -> Result<Agent, String> {
         let is_https = uri.scheme_str() == Some("https");
         let stamp = |path: &std::path::Path| {
             let changed = std::fs::metadata(path).and_then(|file| file.modified());
@@ -61,7 +91,7 @@ impl Web {
         };
         let made =
             Made { is_https, files: pem::files(&self.request).into_iter().map(stamp).collect() };
-        if let Some((_, client)) = self.client.as_ref().filter(|(other, _)| *other == made) {
+        if let Some((_, client)) = self.agent.as_ref().filter(|(other, _)| *other == made) {
             return Ok(client.clone());
         }
         let proxy = match &*self.request.proxy {
@@ -79,22 +109,28 @@ impl Web {
             config = config.tls_config(pem::tls(&self.request)?);
         }
         let client = config.build().new_agent();
-        self.client = Some((made, client.clone()));
+        self.agent = Some((made, client.clone()));
         Ok(client)
     }
 
-    fn post(&mut self, body: &[u8]) -> Result<(u16, HeaderMap, Vec<u8>, String), Trouble> {
+    /// Sends `body` to what stands at `path` behind the address.
+    pub(crate) fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Answer, Trouble> {
         let unread = |error: std::io::Error| Trouble::later(error.to_string());
         let uri = self.url.read().map_err(unread)?;
-        let uri = parsed(&uri, self.shape.path()).map_err(Trouble::later)?;
+        let uri = parsed(&uri, path).map_err(Trouble::later)?;
         // The host alone: the rest of an address may be a secret.
         let host = uri.host().unwrap_or_default().to_string();
-        let client = self.client(&uri).map_err(Trouble::later)?;
-        let method = if self.shape.method() == "PUT" { Method::PUT } else { Method::POST };
+        let client = self.agent(&uri).map_err(Trouble::later)?;
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(uri)
-            .header("content-type", self.shape.content_type());
+            .header("content-type", content_type);
         if !self.request.bearer.is_empty() {
             let token = self.request.bearer.read().map_err(unread)?;
             request = request.header("authorization", format!("Bearer {token}"));
@@ -107,7 +143,8 @@ impl Web {
         let mut answer = client.run(request).map_err(|error| failed(words(&error)))?;
         // Read to its end, so that the connection can be used again; what is in it matters less.
         let body = answer.body_mut().with_config().limit(ANSWER_MOST).read_to_vec();
-        Ok((answer.status().as_u16(), answer.headers().clone(), body.unwrap_or_default(), host))
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Ok(Answer { status, headers, body: body.unwrap_or_default(), host })
     }
 }
 
@@ -118,17 +155,18 @@ impl Carrier for Web {
 
     fn carry(&mut self, notices: &[Arc<Notice>]) -> Result<usize, Trouble> {
         let body = self.shape.body(notices)?;
-        let (status, headers, answer, host) = self.post(&body)?;
-        if (200..300).contains(&status) {
-            return Ok(self.shape.refused(&answer).min(notices.len()));
+        let method = if self.shape.method() == "PUT" { Method::PUT } else { Method::POST };
+        let (path, content_type) = (self.shape.path(), self.shape.content_type());
+        let answer = self.client.send(method, path, content_type, &body)?;
+        if (200..300).contains(&answer.status) {
+            return Ok(self.shape.refused(&answer.body).min(notices.len()));
         }
-        let said = String::from_utf8_lossy(&answer);
-        let said: String = said.trim().chars().take(200).filter(|it| !it.is_control()).collect();
-        let words = format!("{host} answered {status} {said}").trim_end().to_string();
-        if !self.shape.is_passing(status) {
+        let words = answer.words();
+        if !self.shape.is_passing(answer.status) {
             return Err(Trouble::Refused { reason: "refused", words });
         }
-        let after = headers.get("retry-after").filter(|_| matches!(status, 429 | 503));
+        let after = answer.headers.get("retry-after");
+        let after = after.filter(|_| matches!(answer.status, 429 | 503));
         let after = after.and_then(|it| date::wait(it.to_str().ok()?, SystemTime::now()));
         Err(Trouble::Later { delivered: 0, after, words })
     }

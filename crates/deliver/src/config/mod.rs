@@ -110,6 +110,19 @@ sections! {
         keep: u32 = 5,
     }
 
+    /// A service that takes profiles.
+    Upload {
+        /// Its address; may be `file:PATH`. Of OTLP the part before /v1development/profiles, of
+        /// Pyroscope the part before /ingest.
+        url: Secret = Secret::default(),
+        /// `otlp`, or `pprof` as Pyroscope takes it.
+        form: String = "otlp".to_string(),
+        /// How much time each profile covers.
+        every: Span = Span::seconds(10),
+        /// How requests are made.
+        request: Request = Request::default(),
+    }
+
     /// How requests are made.
     Request {
         /// Headers; values may be `file:PATH`.

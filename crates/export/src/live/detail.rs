@@ -3,6 +3,7 @@
 use schema::{Kind, Row, Table};
 use unicode_width::UnicodeWidthStr;
 
+use super::brief::Brief;
 use super::parts::{Eye, Part, Rank, Shape, least_rank, parts};
 use super::{GAP, Line, Style, common, human};
 
@@ -21,6 +22,8 @@ struct Entry {
     table: &'static Table,
     style: Style,
     parts: Vec<Part>,
+    /// What the table says itself of what is shown.
+    brief: Option<Brief>,
 }
 
 /// Columns for the subject that a long failure cannot take.
@@ -44,32 +47,14 @@ impl Detail {
     /// Adds the event and the detail of `row` to `line`, which has `room` columns in all.
     pub(crate) fn row(&mut self, eye: &mut Eye, row: Row<'_>, room: usize, line: &mut Line) {
         let place = self.place(row.batch.table);
-        let Entry { table, style, parts } = &self.tables[place];
+        let Entry { table, style, parts, brief } = &mut self.tables[place];
         line.put(*style, format!("{:<1$}{GAP}", table.name, self.event));
-
-        // A long subject is cut before its failure is.
-        let failure = failure(eye, parts, row);
-        let notes = notes(eye, table, parts, row);
-        let gap = if failure.width() > 0 { GAP.len() } else { 0 };
-        let after = failure.width() + gap + if notes.is_empty() { 0 } else { MORE.width() };
-        let left = room.saturating_sub(line.width() + after).max(LEAST_SUBJECT);
-        let subject = subject(eye, parts, row, left).cut(left);
-
-        let mut told = vec![subject, failure];
-        told.retain(|part| part.width() > 0);
-        let certain = told.len();
-        told.extend(notes);
-        let last = told.len().saturating_sub(1);
-        for (at, part) in told.into_iter().enumerate() {
-            let gap = if at == 0 { "" } else { GAP };
-            // A note is shown in full or not at all: half a number would be another number.
-            let more = if at == last { 0 } else { MORE.width() };
-            if at >= certain && line.width() + gap.len() + part.width() + more > room {
-                line.put(Style::Dim, MORE);
-                break;
+        match brief {
+            Some(brief) => tell_brief(eye, brief, row, room, line),
+            None => {
+                let told = (failure(eye, parts, row), notes(eye, table, parts, row));
+                tell(told, room, line, |left| subject(eye, parts, row, left));
             }
-            line.put(Style::Plain, gap);
-            line.append(part);
         }
     }
 
@@ -83,9 +68,60 @@ impl Detail {
             }
             let at = self.subjects.iter().position(|known| *known == subject).unwrap_or(0);
             let style = PALETTE[at % PALETTE.len()];
-            self.tables.push(Entry { table, style, parts: parts(table) });
+            let (parts, brief) = (parts(table), Brief::of(table));
+            self.tables.push(Entry { table, style, parts, brief });
             self.tables.len() - 1
         })
+    }
+}
+
+/// Adds what a table with a brief shows of `row`.
+pub(crate) fn tell_brief(
+    eye: &mut Eye,
+    brief: &mut Brief,
+    row: Row<'_>,
+    room: usize,
+    line: &mut Line,
+) {
+    brief.cells(eye, row, line);
+    let subject = brief.subject(eye, row);
+    // What a server says of a failure may be long: what failed keeps half of the room, if it needs it.
+    let left = room.saturating_sub(line.width());
+    let rest = left.saturating_sub(subject.width() + GAP.len()).max(left / 2);
+    let failure = brief.failure(eye, row).cut(rest.max(LEAST_SUBJECT));
+    let mut notes: Vec<Line> = brief.notes(row).map(|part| note(eye, part, row)).collect();
+    notes.extend(place_of(row));
+    tell((failure, notes), room, line, |_| subject);
+}
+
+/// Adds the subject, the failure and the notes, as far as `room` columns hold them.
+fn tell(
+    (failure, notes): (Line, Vec<Line>),
+    room: usize,
+    line: &mut Line,
+    subject: impl FnOnce(usize) -> Line,
+) {
+    // A long subject is cut before its failure is.
+    let gap = if failure.width() > 0 { GAP.len() } else { 0 };
+    let after = failure.width() + gap + if notes.is_empty() { 0 } else { MORE.width() };
+    let left = room.saturating_sub(line.width() + after).max(LEAST_SUBJECT);
+    let subject = subject(left).cut(left);
+
+    let mut told = vec![subject, failure];
+    told.retain(|part| part.width() > 0);
+    let certain = told.len();
+    told.extend(notes);
+    let last = told.len().saturating_sub(1);
+    for (at, part) in told.into_iter().enumerate() {
+        let gap = if at == 0 { "" } else { GAP };
+        // A note is shown in full or not at all: half a number would be another number.
+        let more = if at == last { 0 } else { MORE.width() };
+        if at >= certain && line.width() + gap.len() + part.width() + more > room {
+            line.put(Style::Dim, MORE);
+            break;
+        }
+        line.put(Style::Plain, gap);
+        line.append(part);
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Rows of several tables share one line form: `TIME PID COMM EVENT DETAIL`, where the detail
 //! tells what the row is about, how it failed, and what else is worth a word. Rows of a single
-//! table have columns of their own. Both are found from the table's description.
+//! table have columns of their own. Both are found from the table's description, or the table says
+//! itself what is shown.
 
+mod brief;
 mod detail;
 mod grid;
 pub mod human;
@@ -14,7 +16,8 @@ use schema::{Row, Table, Value, common_value};
 use unicode_width::UnicodeWidthStr;
 
 use crate::{Format, Options};
-use detail::Detail;
+use brief::Brief;
+use detail::{Detail, tell_brief};
 use grid::Grid;
 use ink::{Line, Style, cut_end};
 use parts::Eye;
@@ -27,6 +30,8 @@ pub struct Terminal {
     pub colour: bool,
     /// Its width in columns; lines are not cut where there is none.
     pub width: Option<u16>,
+    /// Whether all columns of a single table are shown, as wide as they are.
+    pub whole: bool,
 }
 
 /// Writes rows as lines for a person.
@@ -43,6 +48,8 @@ enum Body {
     Many(Detail),
     /// Rows of one table, in columns.
     One(Grid),
+    /// Rows of one table that says itself what is shown.
+    Brief(Brief),
 }
 
 impl Live {
@@ -50,7 +57,10 @@ impl Live {
     pub fn new(tables: &[&'static Table], terminal: Terminal, options: Options) -> Live {
         let eye = Eye { clock: Clock::new(), hide_personal: options.hide_personal };
         let body = match tables {
-            [table] => Body::One(Grid::new(table, terminal.room())),
+            [table] => match Brief::of(table).filter(|_| !terminal.whole) {
+                Some(brief) => Body::Brief(brief),
+                None => Body::One(Grid::new(table, terminal.room())),
+            },
             _ => Body::Many(Detail::new(tables)),
         };
         Live { terminal, eye, body }
@@ -63,7 +73,7 @@ impl Live {
 
 impl Terminal {
     fn room(self) -> usize {
-        self.width.map_or(usize::MAX, usize::from)
+        self.width.filter(|_| !self.whole).map_or(usize::MAX, usize::from)
     }
 }
 
@@ -74,6 +84,7 @@ impl Format for Live {
         match &self.body {
             Body::Many(detail) => detail.head(&mut line),
             Body::One(grid) => grid.head(&mut line),
+            Body::Brief(brief) => brief.head(&mut line),
         }
         self.finish(line, out);
     }
@@ -84,6 +95,7 @@ impl Format for Live {
         match &mut self.body {
             Body::Many(detail) => detail.row(&mut self.eye, row, room, &mut line),
             Body::One(grid) => grid.row(&mut self.eye, row, &mut line),
+            Body::Brief(brief) => tell_brief(&mut self.eye, brief, row, room, &mut line),
         }
         self.finish(line, out);
     }

@@ -54,7 +54,7 @@ fn no_line_is_wider_than_the_terminal() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let terminal = Terminal { colour: true, width: Some(120) };
+    let terminal = Terminal { colour: true, width: Some(120), ..Terminal::default() };
     let coloured = shown(TABLES, terminal, &story());
     assert!(coloured.contains("\x1b[31mENOENT\x1b[0m"));
     let mut plain = String::new();
@@ -71,6 +71,115 @@ fn personal_values_can_be_hidden() {
     live.batch(&story()[1], &mut out);
     let shown = String::from_utf8(out).unwrap();
     assert!(shown.contains("[hidden] [hidden]") && !shown.contains("/etc/hosts"), "{shown}");
+}
+
+#[test]
+fn a_table_may_say_itself_what_is_shown() {
+    let alone = show(&[Call::TABLE], Some(120), &calls());
+    let among_others = show(&[Call::TABLE, FileOpen::TABLE], Some(120), &calls());
+    insta::assert_snapshot!(format!("{alone}\n{among_others}"));
+    for width in 1..200 {
+        let shown = show(&[Call::TABLE], Some(width), &calls());
+        let wide = shown.lines().find(|line| UnicodeWidthStr::width(*line) > width.into());
+        assert_eq!(wide, None, "in {width} columns");
+    }
+    let whole = Terminal { width: Some(120), whole: true, ..Terminal::default() };
+    let whole = shown(&[Call::TABLE], whole, &calls());
+    assert!(whole.contains("RECEIVING") && whole.contains(LONG_ERROR), "{whole}");
+}
+
+/// A call to somebody else.
+#[derive(Event)]
+#[event(
+    table = "remote_call",
+    since = "0.1",
+    brief = "status|outcome latency role>peer_service|peer operation+resource absent error! tls?"
+)]
+struct Call<'a> {
+    /// Who the process is.
+    #[event(kind = Text)]
+    role: &'a str,
+    /// What was done.
+    #[event(kind = Text)]
+    operation: &'a str,
+    /// To what.
+    #[event(kind = Text)]
+    resource: Option<&'a str>,
+    /// How it went.
+    #[event(kind = Text)]
+    status: Option<&'a str>,
+    /// What became of it.
+    #[event(kind = Text)]
+    outcome: &'a str,
+    /// What was said of its failure.
+    #[event(kind = Text)]
+    error: Option<&'a str>,
+    /// How long it took.
+    #[event(kind = Duration, unit = Nanoseconds)]
+    latency: Option<u64>,
+    /// How long its answer took.
+    #[event(kind = Duration, unit = Nanoseconds)]
+    receiving: Option<u64>,
+    /// The other end.
+    #[event(kind = Ip)]
+    peer_ip: Option<std::net::IpAddr>,
+    /// The port of the other end.
+    #[event(kind = Port)]
+    peer_port: Option<u16>,
+    /// What is there.
+    #[event(kind = Text)]
+    peer_service: Option<&'a str>,
+    /// Whether it was hidden.
+    #[event(kind = Bool)]
+    tls: bool,
+}
+
+const LONG_ERROR: &str =
+    "relation \"orders_of_the_year_before_last\" does not exist at character 42";
+
+fn calls() -> Vec<Batch> {
+    let web = process(4711, "/usr/bin/web", true);
+    let call = |role, operation, resource| Call {
+        role,
+        operation,
+        resource,
+        status: Some("OK"),
+        outcome: "answered",
+        error: None,
+        latency: Some(1_234_567),
+        receiving: Some(12),
+        peer_ip: Some("10.0.0.7".parse().unwrap()),
+        peer_port: Some(5432),
+        peer_service: None,
+        tls: false,
+    };
+    let sql =
+        "SELECT name, price FROM orders WHERE customer = ? AND placed > ? ORDER BY placed LIMIT ?";
+    let failed = Call {
+        error: Some(LONG_ERROR),
+        status: Some("42P01"),
+        ..call("client", "SELECT", Some(sql))
+    };
+    let silent = Call {
+        status: None,
+        outcome: "no_answer",
+        latency: None,
+        ..call("server", "GET", Some("/cart"))
+    };
+    let named = Call {
+        peer_service: Some("shop/prices"),
+        tls: true,
+        ..call("client", "Quote", Some("shop.Prices"))
+    };
+    let wordless =
+        Call { error: Some(""), status: Some("NOT_FOUND"), ..call("client", "PING", None) };
+    vec![batch([
+        (1, web.clone(), call("client", "SELECT", Some(sql))),
+        (2, web.clone(), failed),
+        (3, web.clone(), silent),
+        (4, web.clone(), named),
+        (5, web, wordless),
+    ])]
 }
 
 /// What a small script does.
@@ -192,7 +301,7 @@ fn story() -> Vec<Batch> {
 }
 
 fn show(tables: &[&'static Table], width: Option<u16>, batches: &[Batch]) -> String {
-    shown(tables, Terminal { colour: false, width }, batches)
+    shown(tables, Terminal { width, ..Terminal::default() }, batches)
 }
 
 fn shown(tables: &[&'static Table], terminal: Terminal, batches: &[Batch]) -> String {

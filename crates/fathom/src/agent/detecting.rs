@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -103,7 +105,8 @@ impl Detecting {
         };
         if let Some(folder) = &folder {
             let place = folder.display();
-            if let Err(error) = fs::create_dir_all(folder) {
+            // What waits there holds what alerts hold: arguments, paths.
+            if let Err(error) = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
                 log.error(format_args!("{place}: {error}; what is learned stays in memory"));
             }
         }
@@ -112,7 +115,14 @@ impl Detecting {
         let deliveries = deliver::start(config.receivers.clone(), queues, &ledger);
         let deliveries = Arc::new(deliveries.context("detection.receivers")?);
         let learned = folder.map(|folder| folder.join("learned.json"));
-        let saved = learned.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        let saved = match learned.as_ref().map(fs::read_to_string) {
+            Some(Ok(saved)) => Some(saved),
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
+                log.error(format_args!("what was learned: {error}; everything is learned anew"));
+                None
+            }
+            _ => None,
+        };
         let limits = Limits { learning: config.learn_for.0, ..Limits::default() };
         let (novelty, broken) = novelty(saved.as_deref(), limits);
         if let (Some(error), Some(path)) = (broken, &learned) {
@@ -120,30 +130,34 @@ impl Detecting {
             log.error(format_args!("{place}: {error}; everything is learned anew"));
         }
         let names: Arc<dyn Names> =
-            Arc::new(Users::new(session.node.clone(), session.identity.clone()));
+            Arc::new(Users::new(session.node.clone(), session.identity.clone(), &ledger));
         let to = deliveries.clone();
         let tell = move |alert: &Alert, lost| to.send(Arc::new(notice(alert, lost)));
         let quiet = quiet(config);
         let detection = Detection::new(program, names, novelty.into(), quiet, &ledger, tell);
         let detection = Arc::new(detection);
         session.detect(&detection);
+        for status in deliveries.status() {
+            if let Some(error) = status.queue_error {
+                log.warn(format_args!("the queue of {} is in memory only: {error}", status.name));
+            }
+        }
         let (saved, failing) = (Instant::now(), Vec::new());
         Ok(Detecting { detection, deliveries, edition, learned, saved, failing })
     }
 
-    /// Asks other rules and tells other receivers from now on; whether the rules are others.
-    pub(super) fn change(
-        &mut self,
-        config: &config::Detection,
-        rules: Option<Rules>,
-        deadline: Instant,
-    ) -> Result<bool> {
+    /// Tells other receivers from now on; those that are gone may deliver until `deadline`.
+    pub(super) fn tell_others(&self, config: &config::Detection, deadline: Instant) -> Result<()> {
         let changed = self.deliveries.change(config.receivers.clone(), deadline);
-        changed.context("detection.receivers")?;
+        changed.context("detection.receivers")
+    }
+
+    /// Asks other rules from now on; whether they are others.
+    pub(super) fn ask_others(&mut self, config: &config::Detection, rules: Option<Rules>) -> bool {
         self.detection.be_quiet(quiet(config));
-        let Some(Rules { program, edition }) = rules else { return Ok(false) };
+        let Some(Rules { program, edition }) = rules else { return false };
         self.detection.take(program);
-        Ok(std::mem::replace(&mut self.edition, edition) != edition)
+        std::mem::replace(&mut self.edition, edition) != edition
     }
 
     /// How many rules are asked.
@@ -222,7 +236,9 @@ fn notice(alert: &Alert, lost: u64) -> Notice {
         let args: Vec<String> = schema::plain::args(args).map(shown).collect();
         json!({"process": key.to_string(), "pid": key.pid, "comm": comm, "exe": shown(exe), "args": args})
     };
-    let own = one(process.key, &process.facts.comm, &process.facts.exe, &process.facts.args);
+    let mut own = one(process.key, &process.facts.comm, &process.facts.exe, &process.facts.args);
+    // A rule that looked for what was cut off did not find it.
+    own["args_truncated"] = process.facts.args_truncated.into();
     let above = process.ancestors.iter().map(|it| one(it.key, &it.comm, &it.exe, &it.args));
     let tree: Vec<Value> = [own].into_iter().chain(above).collect();
     let matched =

@@ -15,9 +15,10 @@ use telemetry::{Ledger, Usage};
 
 use super::log::Log;
 use super::memory::{Memory, Status};
+use super::requesting::{self, Figures};
 use crate::node::Node;
 use crate::session::{Pulse, Session};
-use crate::{monitor, signals};
+use crate::{monitor, requests, signals};
 
 /// A snapshot of the agent that the door reads; the agent's main thread writes it.
 pub(super) struct Front {
@@ -39,6 +40,8 @@ struct Seen {
     node: Node,
     memory: Option<Arc<Memory>>,
     engine: Option<Arc<Engine>>,
+    /// Of requests, where they are read.
+    figures: Option<Figures>,
 }
 
 #[derive(Default)]
@@ -65,6 +68,7 @@ impl Front {
         session: &Session,
         memory: Option<&Arc<Memory>>,
         engine: Option<Arc<Engine>>,
+        figures: Option<Figures>,
     ) {
         let (kernel, pulse) = (session.kernel.clone(), session.pulse().clone());
         // Set once: an agent has one session.
@@ -81,6 +85,7 @@ impl Front {
             node,
             memory,
             engine,
+            figures,
         });
     }
 
@@ -96,7 +101,8 @@ impl api::Source for Front {
     fn metrics(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let usage = Usage::now();
-        let Some(Seen { kernel, ledger, identity, cluster, memory, .. }) = self.seen.get() else {
+        let Some(Seen { kernel, ledger, identity, cluster, memory, figures, .. }) = self.seen.get()
+        else {
             return Metrics { version, usage, ..Metrics::default() }.text();
         };
         monitor::count_kernel(kernel, ledger);
@@ -160,7 +166,7 @@ impl api::Source for Front {
             chain_sequence: head.sequence,
             chain_hash: &hash,
         });
-        Metrics {
+        let mut text = Metrics {
             version,
             usage,
             store,
@@ -172,7 +178,11 @@ impl api::Source for Front {
             maps: &maps,
             rings: &rings(kernel),
         }
-        .text()
+        .text();
+        if let Some(figures) = figures {
+            requesting::lock(figures).text(&mut text);
+        }
+        text
     }
 
     fn health(&self) -> Health {
@@ -214,7 +224,11 @@ impl api::Source for Front {
 
     fn followed(&self) -> Vec<&'static Table> {
         let loaded = self.seen.get().map(|seen| seen.kernel.signals()).unwrap_or_default();
-        loaded.iter().flat_map(|signal| signal.tables).copied().collect()
+        let own = loaded.iter().flat_map(|signal| signal.tables).copied();
+        // What the stream signal carries is told in the tables of protocols.
+        let reads = loaded.iter().any(|signal| std::ptr::eq(*signal, &signal_stream::STREAM));
+        let over_all = |table: &&'static Table| !std::ptr::eq(*table, protocols::REQUEST);
+        own.chain(requests::tables().filter(over_all).filter(|_| reads)).collect()
     }
 
     fn tail(&self, table: &'static Table) -> Option<Subscription> {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bus::{Bus, Capacity, NoBatch, Policy, Subscription};
 use export::{Format, Json, Options};
-use schema::Batch;
+use schema::{Batch, Table};
 use telemetry::Ledger;
 
 use super::log::Log;
@@ -41,13 +41,14 @@ const TICK: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 8_192;
 
 impl Output {
-    /// Subscribes to `bus` and starts writing to `sink`.
+    /// Subscribes to `bus` and starts writing the rows of `tables` to `sink`.
     pub(super) fn start(
         config: config::Output,
         sink: Sink,
         bus: &Bus,
         ledger: &Ledger,
         log: &Log,
+        tables: Vec<&'static Table>,
     ) -> Result<Output> {
         let (name, stage) = match config.kind {
             OutputKind::Stdout => ("stdout", "output:stdout"),
@@ -60,8 +61,8 @@ impl Output {
             place: config.name().to_string(),
             format: format(&config),
             sink,
-            // All tables: the stream publishes only what is wanted, and that may change.
-            subscription: bus.subscribe(name, QUEUE, Policy::DropNewest, None),
+            // More than are wanted now: the stream publishes only those, and that may change.
+            subscription: bus.subscribe(name, QUEUE, Policy::DropNewest, Some(tables)),
             stage,
             ledger: ledger.clone(),
             log: log.clone(),

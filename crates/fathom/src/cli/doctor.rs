@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn examine(mechanisms: &[String]) -> Report {
     let features = session::features(mechanisms);
     let mut loaded = vec![&SCOPE];
-    loaded.extend(signals::needed(&signals::node_tables()));
+    loaded.extend(signals::needed(&signals::tables()));
     debug_assert_eq!(loaded.len(), SIGNALS.len() + 1);
     let kernel = Kernel::load(&loaded, &features, &kernel::Options::default());
     let failure = kernel.as_ref().err().map(|error| format!("{error:#}"));

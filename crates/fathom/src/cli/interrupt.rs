@@ -33,6 +33,11 @@ impl Interrupt {
         self.0.store(false, Ordering::Relaxed);
     }
 
+    /// Asks, as if somebody had.
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Whether we were asked to end.
     pub(crate) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -1,10 +1,12 @@
 //! What a user meets: commands, flags, exit codes (0 success, 1 failure, 2 usage).
 
 mod agent;
+mod conditions;
 mod doctor;
 mod interrupt;
 mod observe;
 mod output;
+mod profile;
 mod query;
 mod record;
 mod rules;
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   fathom observe -- make test          everything that `make test` does
   fathom observe file_open --pid 4711  the files that a process and its children open
+  fathom profile -o out.svg -- make    where the CPU time of `make` goes
   fathom tables file_open              what a row of a table says
   fathom query 'show tables'           SQL over what was seen
   fathom doctor                        what this node lets us see, and how";
@@ -37,6 +40,8 @@ Examples:
 enum Command {
     /// Show live rows: of a command, of processes, of cgroups, or of the whole node
     Observe(observe::Arguments),
+    /// Show where CPU time goes, or what threads wait for: live, or as files to look at
+    Profile(profile::Arguments),
     /// Run as the node's agent: everything that the configuration turns on
     Agent(agent::Arguments),
     /// Show every table, or every column of one
@@ -64,6 +69,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Observe(arguments) => observe::run(arguments),
+        Command::Profile(arguments) => profile::run(arguments),
         Command::Agent(arguments) => agent::run(arguments),
         Command::Tables(arguments) => tables::run(&arguments),
         Command::Query(arguments) => query::run(arguments),

@@ -11,10 +11,12 @@ use kernel::Cgroup;
 use scope::Scope;
 use telemetry::{Entry, Ledger, Side, Usage as OwnUsage};
 
+use super::conditions::{self, Condition};
 use super::interrupt::Interrupt;
 use super::output::{Output, Style, Target};
 use super::scopes::ScopeArguments;
 use super::tables;
+use crate::requests;
 use crate::session::{Plan, Session};
 
 #[derive(Debug, Args)]
@@ -28,6 +30,10 @@ pub(crate) struct Arguments {
     /// End after this time, such as `10s`, `5m` or `1h`
     #[arg(long = "for", value_name = "TIME", value_parser = super::observe::duration)]
     period: Option<Duration>,
+    /// Show only rows of which this is true: `latency>=100ms`, `status!=200`, `resource~cart`, `error` (there is
+    /// one), `!error`; all of them where it is given more than once
+    #[arg(short = 'w', long = "where", value_name = "CONDITION")]
+    conditions: Vec<Condition>,
     /// How to write the rows
     #[arg(
         short = 'o',
@@ -57,11 +63,12 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   fathom observe -- curl -s http://127.0.0.1/
+  fathom observe http_request --where 'latency>=100ms' --pid 4711
   fathom observe file_open socket -o json --pid 4711 --for 10s
   fathom observe process --node";
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    let tables = tables::find(&arguments.tables)?;
+    let tables = conditions::choose(tables::find(&arguments.tables)?, &arguments.conditions)?;
     let cgroup = match arguments.command.is_empty() {
         true => None,
         false => Some(Cgroup::create()?),
@@ -81,14 +88,20 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     plan.mechanisms = arguments.mechanism;
     let mut session = Session::start(&plan, None)?;
-    let output =
-        Output::start(&session.bus, &session.ledger, arguments.format, &target, &plan.tables)?;
+    let output = Output::start(
+        &session.bus,
+        &session.ledger,
+        arguments.format,
+        &target,
+        &plan.tables,
+        arguments.conditions,
+    )?;
     session.run()?;
     let child = match &cgroup {
         Some(cgroup) => Some(spawn(cgroup, &arguments.command)?),
         None => None,
     };
-    let (status, ended) = wait(child, arguments.period, &interrupt, &output);
+    let (status, ended) = wait(child, arguments.period, &interrupt, || output.failed());
     session.stop();
     let (rows, written) = output.finish();
     if !arguments.quiet {
@@ -100,17 +113,17 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(status.map_or(ExitCode::SUCCESS, exit_code))
 }
 
-fn spawn(cgroup: &Cgroup, command: &[String]) -> Result<Child> {
+pub(super) fn spawn(cgroup: &Cgroup, command: &[String]) -> Result<Child> {
     let (program, arguments) = command.split_first().expect("a command was given");
     cgroup.spawn(Command::new(program).args(arguments))
 }
 
-/// Waits for the command, the clock, Ctrl-C, or a reader that has gone.
-fn wait(
+/// Waits for the command, the clock, Ctrl-C, or whatever else says that it is over.
+pub(super) fn wait(
     mut child: Option<Child>,
     period: Option<Duration>,
     interrupt: &Interrupt,
-    output: &Output,
+    is_over: impl Fn() -> bool,
 ) -> (Option<ExitStatus>, Result<()>) {
     let begun = Instant::now();
     loop {
@@ -123,7 +136,7 @@ fn wait(
         }
         // Ctrl-C reaches the command as well: it decides when to end, and we end with it.
         let asked = interrupt.asked() && child.is_none();
-        if asked || output.failed() || period.is_some_and(|period| begun.elapsed() >= period) {
+        if asked || is_over() || period.is_some_and(|period| begun.elapsed() >= period) {
             if let Some(mut child) = child {
                 // Our own child, by its handle; what it started lives on.
                 let _ = child.kill();
@@ -137,7 +150,9 @@ fn wait(
 
 /// The closing summary: what was seen, what was not, and what it cost.
 fn summarize(session: &Session, rows: u64) {
-    let lost: u64 = session.ledger.lost().iter().map(|entry| entry.count).sum();
+    let lost = session.ledger.lost();
+    let lost: u64 =
+        lost.iter().filter(|it| it.table != requests::BYTES).map(|entry| entry.count).sum();
     let usage = OwnUsage::now();
     let loss = if lost == 0 { "nothing lost".to_string() } else { format!("{lost} lost") };
     eprintln!(
@@ -146,6 +161,7 @@ fn summarize(session: &Session, rows: u64) {
         (usage.user + usage.system).as_secs_f64(),
         usage.peak as f64 / 1e6,
     );
+    tell_coverage(&session.ledger);
     tell_losses(&session.ledger);
     let state = session.cluster.as_ref().map(|it| it.state()).unwrap_or_default();
     for source in state.kinds.iter().chain(&state.runtimes) {
@@ -157,6 +173,31 @@ fn summarize(session: &Session, rows: u64) {
     }
 }
 
+/// Where requests were read: of how much of what sockets carried, and what the rest was.
+fn tell_coverage(ledger: &Ledger) {
+    let entries = ledger.entries();
+    let bytes =
+        || entries.iter().filter(|it| (it.stage, it.table) == (requests::STAGE, requests::BYTES));
+    let count = |side: Side| bytes().find(|it| it.side == side).map_or(0, |it| it.count);
+    let moved = count(Side::Taken);
+    if moved == 0 {
+        return;
+    }
+    let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / moved as f64);
+    let rest: Vec<String> = bytes()
+        .filter_map(|it| match it.side {
+            Side::Dropped(why) => Some(format!(", {} {}", share(it.count), why.replace('_', " "))),
+            _ => None,
+        })
+        .collect();
+    let read = share(count(Side::Passed));
+    eprintln!(
+        "fathom: read {read} of {:.1} kB that sockets carried{}",
+        moved as f64 / 1e3,
+        rest.concat()
+    );
+}
+
 /// A line for each reason for which rows were lost, and for each thing that some went without.
 pub(crate) fn tell_losses(ledger: &Ledger) {
     for Entry { table, side, count, .. } in ledger.entries() {
@@ -165,14 +206,17 @@ pub(crate) fn tell_losses(ledger: &Ledger) {
         }
     }
     for Entry { stage, table, side, count } in ledger.lost() {
-        if let Side::Dropped(reason) = side {
+        // What was not read of sockets has a line of its own.
+        if let Side::Dropped(reason) = side
+            && table != requests::BYTES
+        {
             eprintln!("fathom: lost {count} {table} in {stage}: {reason}");
         }
     }
 }
 
 /// The command's own code; 128 and the signal's number where a signal ended it, as shells do.
-fn exit_code(status: ExitStatus) -> ExitCode {
+pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

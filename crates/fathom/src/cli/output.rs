@@ -11,14 +11,18 @@ use anyhow::{Context, Result};
 use bus::{Bus, Capacity, Policy, Subscription};
 use clap::ValueEnum;
 use export::{Csv, Format, Json, Live, Options, Terminal};
-use schema::{Batch, Table};
+use schema::{Batch, Row, Table};
 use telemetry::Ledger;
+
+use super::conditions::Condition;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Style {
     /// Aligned lines to read
     Table,
+    /// The same with all columns
+    Wide,
     /// One JSON object a line
     Json,
     /// Comma-separated values, RFC 4180
@@ -56,6 +60,7 @@ impl Output {
         style: Style,
         target: &Target,
         tables: &[&'static Table],
+        conditions: Vec<Condition>,
     ) -> Result<Output> {
         let rows = Arc::new(AtomicU64::new(0));
         let failed = Arc::new(AtomicBool::new(false));
@@ -64,6 +69,7 @@ impl Output {
             format: format(style, terminal, tables),
             subscription: bus.subscribe("output", QUEUE, Policy::Block, Some(tables.to_vec())),
             sink,
+            conditions,
             ledger: ledger.clone(),
             rows: rows.clone(),
             failed: failed.clone(),
@@ -106,6 +112,8 @@ struct Writer {
     format: Box<dyn Format>,
     subscription: Subscription,
     sink: Box<dyn Write + Send>,
+    /// All of them hold for the rows that are written; others are nobody's loss.
+    conditions: Vec<Condition>,
     ledger: Ledger,
     rows: Arc<AtomicU64>,
     failed: Arc<AtomicBool>,
@@ -128,7 +136,9 @@ impl Writer {
             }
             if ended.is_ok() {
                 for row in export::by_time(batches.iter().map(AsRef::as_ref)) {
-                    self.format.row(row, &mut text);
+                    if self.is_asked_for(row) {
+                        self.format.row(row, &mut text);
+                    }
                 }
                 ended = self.sink.write_all(&text).and_then(|()| self.sink.flush());
                 text.clear();
@@ -140,9 +150,13 @@ impl Writer {
         ended
     }
 
+    fn is_asked_for(&self, row: Row<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(row))
+    }
+
     fn count(&self, batch: &Batch, ended: &Result<(), io::Error>) {
         let account = self.ledger.account("output", batch.table.name);
-        let rows = batch.len() as u64;
+        let rows = batch.rows().filter(|row| self.is_asked_for(*row)).count() as u64;
         account.taken.add(rows);
         match ended {
             Ok(()) => {
@@ -181,6 +195,10 @@ fn format(style: Style, terminal: bool, tables: &[&'static Table]) -> Box<dyn Fo
         Style::Json => Box::new(Json::new(options)),
         Style::Csv => Box::new(Csv::new(tables, options)),
         Style::Table => Box::new(Live::new(tables, looks(terminal), options)),
+        Style::Wide => {
+            let whole = Terminal { whole: true, ..looks(terminal) };
+            Box::new(Live::new(tables, whole, options))
+        }
     }
 }
 
@@ -193,5 +211,6 @@ pub(super) fn looks(terminal: bool) -> Terminal {
     Terminal {
         colour: terminal && !silenced,
         width: if terminal { sizes.into_iter().flatten().find_map(width) } else { None },
+        whole: false,
     }
 }

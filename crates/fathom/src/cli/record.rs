@@ -119,7 +119,14 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
         Some(folder) => Sink::Store(Filling::start(folder, &player.node(), &bus, &ledger)?),
         None => {
             let target = arguments.to.clone().map_or(Target::Out, Target::File);
-            Sink::Rows(Output::start(&bus, &ledger, arguments.format, &target, &wanted)?)
+            Sink::Rows(Output::start(
+                &bus,
+                &ledger,
+                arguments.format,
+                &target,
+                &wanted,
+                Vec::new(),
+            )?)
         }
     };
     let identity = Arc::new(Identity::new(Limits::default()));

@@ -103,6 +103,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_shown_of_requests_is_there() {
+        let requests = find(&["request".to_string()]).expect("a table");
+        let words = requests[0].brief.iter().flat_map(|word| word.split(['>', '|', '+']));
+        let columns = words.map(|word| word.trim_end_matches(['!', '?']));
+        for column in columns {
+            let there = [column.to_string(), format!("{column}_ip")];
+            let there = there.iter().any(|name| requests[0].field(name).is_some());
+            assert!(there, "`request` has no `{column}`");
+        }
+        assert!(!requests[0].brief.is_empty());
+    }
+
+    #[test]
     fn a_wrong_name_finds_the_nearest_right_one() {
         let error = find(&["file_opne".to_string()]).expect_err("there is no such table");
         assert_eq!(error.to_string(), "there is no table `file_opne`; did you mean `file_open`?");

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use detect::{Nameless, Names};
 use identity::Identity;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use schema::{Process, ProcessKey};
+
+use telemetry::{Account, Ledger};
 
 use crate::node::Node;
 
@@ -24,6 +27,8 @@ pub(crate) struct Users {
     files: Mutex<HashMap<u32, Files>>,
     hosts: Arc<RwLock<HashMap<IpAddr, Vec<Arc<str>>>>>,
     asked: Mutex<BTreeSet<String>>,
+    /// Where it is counted that names could not be read.
+    account: Account,
     /// What the first process may have.
     capabilities: u64,
 }
@@ -45,13 +50,14 @@ const LARGEST: u64 = 1 << 20;
 const LOOK_UP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(320));
 
 impl Users {
-    pub(crate) fn new(node: Node, identity: Arc<Identity>) -> Users {
+    pub(crate) fn new(node: Node, identity: Arc<Identity>, ledger: &Ledger) -> Users {
+        let account = ledger.account("detect", "user");
         let (files, asked) = (Mutex::default(), Mutex::default());
         let status = std::fs::read_to_string("/proc/1/status").unwrap_or_default();
         let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
         let bounding = bounding.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
         let capabilities = bounding.unwrap_or(Nameless::default().all_capabilities());
-        Users { node, identity, files, hosts: Arc::default(), asked, capabilities }
+        Users { node, identity, files, hosts: Arc::default(), asked, account, capabilities }
     }
 
     fn of<T>(&self, process: &Process, take: impl Fn(&Files) -> T) -> Option<T> {
@@ -66,7 +72,10 @@ impl Users {
             if files.len() >= NAMESPACES {
                 files.retain(|_, known| known.read.elapsed() < FRESH);
             }
-            let read = Files::of(process.key.pid);
+            let (read, denied) = Files::of(process.key.pid);
+            if denied {
+                self.account.lacking("passwd_denied", 1);
+            }
             // A process that is gone says nothing new.
             let old = files.remove(&namespace);
             let keep = old.filter(|_| read.users.is_empty());
@@ -145,16 +154,19 @@ impl Names for Users {
 }
 
 impl Files {
-    /// As the process sees them.
-    fn of(pid: u32) -> Files {
-        let users = ids(pid, "passwd");
-        Files { read: Instant::now(), users, groups: ids(pid, "group") }
+    /// As the process sees them, and whether we were denied them: without CAP_SYS_PTRACE the files
+    /// of processes that may do more than we cannot be reached.
+    fn of(pid: u32) -> (Files, bool) {
+        let [users, groups] = ["etc/passwd", "etc/group"].map(|path| read_inside(pid, path));
+        let denied =
+            [&users, &groups].iter().any(|it| matches!(it, Err(Errno::ACCESS | Errno::PERM)));
+        let ids = |text: Result<String, Errno>| text.map(|text| ids(&text)).unwrap_or_default();
+        (Files { read: Instant::now(), users: ids(users), groups: ids(groups) }, denied)
     }
 }
 
 /// `NAME:x:ID:…` lines, by id; the first of an id counts.
-fn ids(pid: u32, file: &str) -> HashMap<u32, Arc<str>> {
-    let text = read_inside(pid, &format!("etc/{file}")).unwrap_or_default();
+fn ids(text: &str) -> HashMap<u32, Arc<str>> {
     let mut ids = HashMap::new();
     for line in text.lines() {
         let mut parts = line.split(':');
@@ -169,18 +181,17 @@ fn ids(pid: u32, file: &str) -> HashMap<u32, Arc<str>> {
 
 /// A file as the process would open it. A link in a container leads to nowhere outside of it, and
 /// nothing that it could put there makes us wait.
-fn read_inside(pid: u32, path: &str) -> Option<String> {
-    let root = rustix::fs::open(format!("/proc/{pid}/root"), OFlags::PATH, Mode::empty()).ok()?;
+fn read_inside(pid: u32, path: &str) -> Result<String, Errno> {
+    let root = rustix::fs::open(format!("/proc/{pid}/root"), OFlags::PATH, Mode::empty())?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file =
-        rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
+    let file = rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
     let file = File::from(file);
-    if !file.metadata().ok()?.is_file() {
-        return None;
+    let is_file = file.metadata().is_ok_and(|it| it.is_file());
+    let mut bytes = Vec::new();
+    if !is_file || file.take(LARGEST).read_to_end(&mut bytes).is_err() {
+        return Err(Errno::IO);
     }
-    let mut text = String::new();
-    file.take(LARGEST).read_to_string(&mut text).ok()?;
-    Some(text)
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -177,7 +177,7 @@ mod tests {
     fn rows_of_every_table_read_back() {
         for table in signals::tables() {
             let sample = Arc::new(samples(table));
-            let text = write(&[sample.clone()]);
+            let text = write(std::slice::from_ref(&sample));
             let back = read(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
             assert_eq!(back.len(), 1);
             assert_eq!(back[0].columns, sample.columns, "{}", table.name);

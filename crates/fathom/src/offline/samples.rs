@@ -42,7 +42,7 @@ pub(super) fn samples(table: &'static Table) -> Batch {
             }
         }
     }
-    let process = Process::unknown(key, "bash", 0);
-    let processes = vec![Arc::new(process); rows.len()];
+    let process = Arc::new(Process::unknown(key, "bash", 0));
+    let processes = vec![process; rows.len()];
     rows.with_processes("node-1".into(), processes)
 }

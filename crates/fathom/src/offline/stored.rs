@@ -110,7 +110,7 @@ mod tests {
     fn rows_of_every_table_come_back_from_arrow() {
         for table in signals::tables() {
             let sample = Arc::new(samples(table));
-            let stored = store::to_arrow(table, &[sample.clone()]);
+            let stored = store::to_arrow(table, std::slice::from_ref(&sample));
             let mut turn = Turn::default();
             append(&mut turn, table, &stored).unwrap();
             let back = turn.finish(&mut Family::default(), &Ages::default());

@@ -5,7 +5,9 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod harness;
+mod profiles;
 mod remember;
+mod requests;
 
 use std::fs;
 use std::io::Read;

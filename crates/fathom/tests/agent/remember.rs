@@ -199,7 +199,7 @@ fn config(workload: &Workload, file: &Path) -> String {
     )
 }
 
-fn address(agent: &Agent) -> String {
+pub fn address(agent: &Agent) -> String {
     let line = agent.logged("metrics and health at http://");
     line.rsplit_once("http://").expect("an address").1.to_string()
 }
@@ -209,7 +209,7 @@ fn fathom(words: &[&str]) -> Output {
 }
 
 /// The rows of the answer, and what was said beside them.
-fn by_sql(from: &[&str], sql: &str) -> (Vec<Value>, String) {
+pub fn by_sql(from: &[&str], sql: &str) -> (Vec<Value>, String) {
     let output = fathom(&[&["query", "-o", "json"], from, &[sql]].concat());
     assert!(output.status.success(), "{}", said(&output));
     let text = String::from_utf8(output.stdout.clone()).expect("text");

@@ -104,16 +104,17 @@ fn of_capabilities(ours: CapabilitySet, loaded: bool) -> Vec<Need> {
     ]
 }
 
-/// kprobes and classic tracepoints are perf events. Debian's and Ubuntu's kernels keep those for
-/// CAP_SYS_ADMIN where mainline asks for CAP_PERFMON only.
+/// kprobes, classic tracepoints and the profiler's clock are perf events. Debian's and Ubuntu's
+/// kernels keep those for CAP_SYS_ADMIN where mainline asks for CAP_PERFMON only.
 fn perf_events(features: &Features, paranoid: i32) -> Need {
     let refused = |it: &kernel::Feature| {
         let perf = matches!(it.name, "kprobe" | "tracepoint");
         perf && it.obstacle.as_ref().is_some_and(|why| why.contains("Permission denied"))
     };
     let why = format!(
-        "kernel.perf_event_paranoid is {paranoid}, and this kernel then keeps kprobes and classic \
-         tracepoints for CAP_SYS_ADMIN; the hooks below that need one stand lower or are missing"
+        "kernel.perf_event_paranoid is {paranoid}, and this kernel then keeps kprobes, classic \
+         tracepoints and the profiler's clock for CAP_SYS_ADMIN; the hooks below that need one \
+         stand lower or are missing"
     );
     Need::useful(
         "perf events",

@@ -364,7 +364,7 @@ mod tests {
 
     fn table(batches: &[RecordBatch], width: Option<u16>, colour: bool) -> String {
         let (sender, receiver) = mpsc::channel();
-        let terminal = Terminal { colour, width };
+        let terminal = Terminal { colour, width, ..Terminal::default() };
         let mut table =
             Box::new(Table::new(&batches[0].schema(), Box::new(Kept(sender)), terminal));
         for rows in batches {

@@ -1,0 +1,110 @@
+//! Dialogues, written by hand.
+
+use super::HTTP1;
+use crate::dialogue::Dialogue;
+use crate::{Ends, Side};
+
+#[test]
+fn requests_and_responses() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"GET /u/17?q=x HTTP/1.1\r\nHost: a\r\n\r\n");
+    dialogue.server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    dialogue.client(b"POST /u HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+    dialogue.server(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(dialogue.lines, ["> GET /u/{id} 35", "< 200 40", "> POST /u 42", "< 500 38"]);
+}
+
+#[test]
+fn pipelining_and_empty_lines() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n\r\nGET /c HTTP/1.0\n\n");
+    dialogue.server(b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n");
+    assert_eq!(
+        dialogue.lines,
+        ["> GET /a 19", "> GET /b 19", "> GET /c 17", "< 204 19", "< 304 39"]
+    );
+}
+
+#[test]
+fn a_head_request_has_an_answer_without_a_body() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n");
+    dialogue.server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+    dialogue.server(b"HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx");
+    assert_eq!(dialogue.lines[2..], ["< 200 38", "< 404 39"]);
+}
+
+#[test]
+fn chunks_with_extensions_and_trailers() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n",
+    );
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\n";
+    for byte in answer {
+        dialogue.server(&[*byte]);
+    }
+    let expected = ["> POST /a 71".to_owned(), format!("< 200 {}", answer.len())];
+    assert_eq!(dialogue.lines, expected);
+}
+
+#[test]
+fn an_announcement_is_no_response() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    dialogue.server(b"HTTP/1.1 100 Continue\r\n\r\n");
+    dialogue.client(b"hi");
+    dialogue.server(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(dialogue.lines, ["> PUT /a 62", "< 201 43"]);
+}
+
+#[test]
+fn a_body_to_the_end_of_the_connection() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"GET /a HTTP/1.0\r\n\r\n");
+    dialogue.server(b"HTTP/1.0 200 OK\r\n\r\nsome").server(b"thing");
+    assert_eq!(dialogue.lines.len(), 1);
+    dialogue.says(Side::Server, b"", Ends::Closed);
+    assert_eq!(dialogue.lines[1], "< 200 28");
+}
+
+#[test]
+fn what_is_not_seen_of_a_body_is_passed_over() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n";
+    dialogue.client(b"GET /big HTTP/1.1\r\n\r\n");
+    dialogue.says(Side::Server, head, Ends::Hole(10_485_760));
+    assert_eq!(dialogue.lines[1], format!("< 200 {}", head.len() + 10_485_760));
+}
+
+#[test]
+fn a_cut_head_gives_what_was_seen() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.says(
+        Side::Client,
+        b"GET /a/b HTTP/1.1\r\nHost: shop\r\nCookie: aaaaaaa",
+        Ends::Hole(900),
+    );
+    assert_eq!(dialogue.lines, ["> GET /a/b cut 46"]);
+}
+
+#[test]
+fn websockets_and_tunnels() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n");
+    dialogue.server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n");
+    assert_eq!(dialogue.lines[1..], ["switch Unread(\"websocket\")", "< 101 46"]);
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"CONNECT db:5432 HTTP/1.1\r\n\r\n");
+    dialogue.server(b"HTTP/1.1 200 Established\r\n\r\n");
+    assert_eq!(dialogue.lines[1..], ["switch Anything", "< 200 28"]);
+}
+
+#[test]
+fn it_goes_on_at_the_next_head() {
+    let mut dialogue = Dialogue::new(&HTTP1);
+    dialogue.client(b"\"a\": 1}FORGET /no HTTP/1.1 {\"x\": \"GET /no HTTP/1.1\"}GET /yes HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(dialogue.lines, ["lost no_first_line", "> GET /yes 30"]);
+    dialogue.server(b"...tail of a body HTTP/1.1 HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(dialogue.lines[3], "< 200 38");
+}

@@ -1,0 +1,58 @@
+"""A hundred calls of gRPC at once on one connection, whose server takes its time."""
+import asyncio
+import time
+
+from calls import LOOPBACK, free_port, main, word
+
+PATIENCE, AT_ONCE, ANSWER = 0.1, 100, b"x" * 1000
+
+
+def serve(port):
+    import grpc
+
+    async def answer(request, context):
+        await asyncio.sleep(PATIENCE)
+        return ANSWER
+
+    class Anything(grpc.GenericRpcHandler):
+        def service(self, details):
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    async def run():
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((Anything(),))
+        server.add_insecure_port(f"{LOOPBACK}:{port}")
+        await server.start()
+        await server.wait_for_termination()
+
+    asyncio.run(run())
+
+
+def hundred_streams(work):
+    """Each method is called once."""
+    port, log = free_port(), work.log("grpc")
+    work.servers.fork(serve, port)
+    asyncio.run(ask(port, work.count, log))
+    log.close()
+
+
+async def ask(port, count, log):
+    import grpc
+
+    async with grpc.aio.insecure_channel(f"{LOOPBACK}:{port}") as channel:
+        await asyncio.wait_for(channel.channel_ready(), 20)
+        numbers = iter(range(count))
+
+        async def one_after_another():
+            for number in numbers:
+                operation = f"/shop.v1.Orders/{word(number)}"
+                since, clock = time.time_ns(), time.perf_counter_ns()
+                await channel.unary_unary(operation)(b"which one?")
+                # What the client's own loop adds is no system call's time.
+                log.call(word(number), "shop.v1.Orders", "OK", since, time.perf_counter_ns() - clock, (None, port), loose=True)
+
+        await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
+
+
+if __name__ == "__main__":
+    main({"hundred-streams": hundred_streams})
