@@ -135,8 +135,19 @@ impl Catalogue {
     }
 }
 
+/// The lock of a folder, held until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a process that is just being made has it open, too.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 /// Takes the lock; the file says who has it.
-fn lock(folder: &Path) -> Result<File, OpenError> {
+fn lock(folder: &Path) -> Result<Lock, OpenError> {
     let place = folder.display().to_string();
     let failed = |source| OpenError::Io { folder: place.clone(), source };
     let path = folder.join(LOCK);
@@ -157,12 +168,12 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     }
     let _ = file.set_len(0);
     let _ = file.write_all(format!("{}\n", std::process::id()).as_bytes());
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn recover(
     mut options: Options,
-    lock: File,
+    lock: Lock,
     tables: &[&'static Table],
     ledger: &Ledger,
     now: Moment,

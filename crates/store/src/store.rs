@@ -1,7 +1,6 @@
 //! The writer: one owner, one thread. Rows go in, time goes by, and it does what is due.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::hot::Hot;
 use crate::journal::Journal;
 use crate::merge::Merging;
 use crate::record::Record;
+use crate::recover::Lock;
 use crate::retain;
 use crate::write;
 use crate::{Catalogue, Contents, Key, Rows};
@@ -91,7 +91,7 @@ pub struct Size {
 pub struct Store {
     pub(crate) options: Options,
     /// Held as long as the store is open.
-    pub(crate) _lock: File,
+    pub(crate) _lock: Lock,
     pub(crate) chain: Chain,
     pub(crate) record: Record,
     pub(crate) journal: Journal,

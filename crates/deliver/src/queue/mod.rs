@@ -198,7 +198,7 @@ impl Queue {
 
     /// Lets another agent have it. To be called by the last who uses it.
     pub(crate) fn release(&self) {
-        // Where it fails the lock goes when the file is closed.
+        // To close the file is not enough: a process that is just being made has it open, too.
         let _ = self.lock.unlock();
     }
 
@@ -340,6 +340,12 @@ impl Queue {
     /// Large enough that there are few, small enough that delivered ones free their room soon.
     fn segment_most(&self) -> u64 {
         (self.most / 8).clamp(4 << 10, 1 << 20)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Truth {
     pub whole: Option<f64>,
     /// How much of it may be missing, or too much.
     pub whole_within: f64,
+    /// How far off shares may be however many samples there are.
+    pub shares_within: f64,
     /// How many things were observed, where a weight of one is not one of them.
     pub observed: Option<f64>,
 }
@@ -70,8 +72,6 @@ pub struct Judged {
 
 /// With fewer nothing is proven.
 const FEWEST: f64 = 100.0;
-/// A share may be so far from what it has to be, however many samples there are.
-const SLACK: f64 = 0.02;
 
 impl Default for Truth {
     fn default() -> Truth {
@@ -87,6 +87,7 @@ impl Default for Truth {
             samples: None,
             whole: None,
             whole_within: 0.1,
+            shares_within: 0.02,
             observed: None,
         }
     }
@@ -126,10 +127,11 @@ impl Truth {
         judged
     }
 
-    /// How far a share of `p` may be from what it has to be: two points, or three standard errors.
+    /// How far a share of `p` may be from what it has to be: [`Truth::shares_within`], or three standard
+    /// errors.
     pub fn slack(&self, p: f64, n: u64) -> f64 {
         let n = self.observed.unwrap_or(n as f64).max(1.0);
-        (3.0 * (p * (1.0 - p) / n).sqrt()).max(SLACK)
+        (3.0 * (p * (1.0 - p) / n).sqrt()).max(self.shares_within)
     }
 
     /// Whether a function that is asked about is in the stack, or the chain's innermost.
