@@ -7,7 +7,6 @@
 
 #define PIECES 1024		/* of a vector: UIO_MAXIOV */
 #define FEW_PIECES 64		/* where the verifier would walk through each */
-#define WHOLE_PIECES 64		/* of a call that is copied whole: STREAM_BYTES each */
 #define WORDS 9			/* what signatures look at: a glance, and the word that begins at its end */
 #define ALIKE 48		/* signatures that begin with the same byte */
 #define UNTOLD (256 << 10)	/* bytes that are passed over before they are told */
@@ -108,8 +107,8 @@ static __always_inline bool compare(const struct stream_signatures_record *all, 
 }
 
 /*
- * Whether the first bytes are some that user space asked for; 2 where all that follows is wanted, too.
- * What is behind a short call is zero. A program by itself, for the verifier: it is walked once.
+ * Whether the first bytes are some that user space asked for; one more than where frames begin, if they
+ * do. What is behind a short call is zero. A program by itself, for the verifier: it is walked once.
  */
 __noinline int stream_is_known(__u32 place)
 {
@@ -124,7 +123,7 @@ __noinline int stream_is_known(__u32 place)
 	count = all->count[s->data[0]];
 	for (i = 0; i < ALIKE && i < count; i++) {
 		if (compare(all, s, at + i))
-			return 1 + !!all->signature[(at + i) & 255].dense;
+			return 1 + all->signature[(at + i) & 255].framed;
 	}
 	at = all->others;
 	count = all->other_count;
@@ -170,8 +169,6 @@ static __always_inline void take(struct scratch_value *s, struct stream_socket *
 	/* Too short to say what it is, as where a server waits with one byte for the next request. */
 	if (turned)
 		known->credit[out] = read || !s->record.position || size < sizeof(__u64) ? budget : 0;
-	if (s->verdict == VERDICT_WHOLE)
-		known->credit[out] = STREAM_BYTES;
 	left = purse(known, s->record.header.time, all->second_bytes);
 	room = known->credit[out];
 	if (room < GLANCE)
@@ -188,10 +185,11 @@ static __always_inline void take(struct scratch_value *s, struct stream_socket *
 		copy(s, size, most);
 	}
 	/* Only how it begins says that of a connection; this very call is its first. */
-	if (fits == 2 && !s->record.position) {
-		known->dense = true;
+	if (fits > 1 && !s->record.position) {
+		known->framed = true;
+		known->frame[out] = known->wanted[out] = fits - 1;
 		if (s->verdict == VERDICT_NONE)
-			s->verdict = VERDICT_WHOLE;
+			s->verdict = VERDICT_FRAMED;
 	}
 	known->credit[out] -= s->copied < known->credit[out] ? s->copied : known->credit[out];
 	known->spent += s->copied;
@@ -225,106 +223,6 @@ static __always_inline void tell(struct scratch_value *s, struct stream_socket *
 	}
 	submit_to(&fathom_bulk, worker_of_socket(known->name), &record->header,
 		  sizeof(*record) + copied, BPF_RB_NO_WAKEUP);
-}
-
-/*
- * How a long message ends is often what matters: how it went, or that it is over. So of a call of a
- * connection that is read, and that was not copied whole, the last bytes are told by a record of
- * their own. How many that are; 0 where the call says them already, or where they lie elsewhere.
- */
-static __always_inline __u32 last_bytes(const struct scratch_value *s, const struct stream_socket *known,
-					__u64 size)
-{
-	if (s->vector || s->discards || !s->single.iov_len || known->marks & STREAM_DATAGRAM)
-		return 0;
-	return size > s->copied + GLANCE && is_read(s->verdict) ? GLANCE : 0;
-}
-
-/*
- * The next piece of a call that is told in pieces: s->told bytes of s->size were told before. By itself,
- * for the verifier. 0 where there is no more.
- */
-__noinline int stream_piece(__u32 place)
-{
-	struct scratch_value *s = stream_scratch_at(place);
-	__u64 room = STREAM_BYTES;
-
-	if (!s || s->told >= s->size || !s->purse)
-		return 0;
-	copy_from(s, s->told, s->size, room < s->purse ? room : s->purse);
-	if (!s->copied)
-		return 0;
-	tell(s, &s->fresh, s->copied, s->out);
-	s->record.position += s->copied;
-	s->told += s->copied;
-	s->purse -= s->copied;
-	return 1;
-}
-
-/*
- * Tells all of a call whose first bytes were copied, in pieces that stand one behind the other. Gives
- * how much of it that was; what is left is told by its size.
- */
-static __always_inline __u64 pieces(struct scratch_value *s, struct stream_socket *known, __u64 size,
-				    bool out)
-{
-	struct stream_signatures_record *all;
-	__u32 zero = 0, i, first = s->copied;
-
-	all = bpf_map_lookup_elem(&stream_signatures, &zero);
-	if (!all)
-		return 0;
-	tell(s, known, first, out);
-	s->record.position += first;
-	/* What tell() needs of it; a program by itself is not given it. */
-	s->fresh.name = known->name;
-	s->fresh.marks = known->marks;
-	s->size = size;
-	s->told = first;
-	s->out = out;
-	s->purse = purse(known, s->record.header.time, all->second_bytes);
-	for (i = 0; i < WHOLE_PIECES; i++)
-		if (!stream_piece(s->place))
-			break;
-	known->spent += s->told - first;
-	s->copied = 0;
-	return s->told;
-}
-
-/* A call moved `size` bytes, which lie in s->vector or s->single, from s->record.position on. */
-static __always_inline void moved(struct scratch_value *s, struct stream_socket *known, __u64 size, bool out)
-{
-	const void *end = s->single.iov_base + size;
-	__u32 last = 0;
-
-	s->copied = 0;
-	s->verdict = verdict_of(known);
-	if (s->verdict == VERDICT_NONE && known->dense)
-		s->verdict = VERDICT_WHOLE;
-	/* One clock for all that is said of the call: reading it is a tenth of what is done here. */
-	s->record.header.time = bpf_ktime_get_boot_ns();
-	if (s->verdict == VERDICT_PASS) {
-		known->untold[out] += size;
-		if (known->untold[out] < UNTOLD)
-			return;
-		size = known->untold[out];
-		s->record.position = known->position[out] - size;
-		known->untold[out] = 0;
-	} else {
-		take(s, known, size, out);
-		if (s->verdict == VERDICT_WHOLE && s->copied && s->copied < size) {
-			size -= pieces(s, known, size, out);
-			if (!size)
-				return;
-		}
-		last = last_bytes(s, known, size);
-	}
-	tell(s, known, size - last, out);
-	if (last) {
-		s->copied = bpf_probe_read_user(s->data, GLANCE, end - GLANCE) ? 0 : GLANCE;
-		s->record.position += size - GLANCE;
-		tell(s, known, GLANCE, out);
-	}
 }
 
 #endif

@@ -11,6 +11,7 @@
 
 #define STREAM_BYTES 8192	/* of one call, at most; a power of two */
 #define GLANCE 64		/* what is copied of a call that says nothing to anyone */
+#define FRONT 9			/* bytes at the front of a frame */
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define RCV_SHUTDOWN 1
@@ -30,8 +31,11 @@ struct stream_socket {
 	__u8 marks;			/* stream_marks */
 	__u8 tcp;
 	__u8 last;			/* 1 + the direction of the last call */
-	__u8 dense;			/* it began as those do of which all is to be copied */
+	__u8 framed;			/* it began as those do that go in frames */
 	__u8 spare[4];
+	__u64 frame[2];			/* where the next frame begins, or the one that began */
+	__u64 wanted[2];		/* bytes before this place are copied */
+	__u8 front[2][16];		/* the bytes of its front that came; their number is the last */
 };
 
 /* By the sock's address. The oldest fall out; what is known of them can be read from the sock again. */
@@ -79,6 +83,20 @@ struct {
 	__type(value, __u64);
 } stream_last SEC(".maps");
 
+/* A walk from frame to frame through a call's bytes. All places are those of the stream. */
+struct walk {
+	__u64 begin;			/* of the call's bytes */
+	__u64 end;
+	__u64 frame;			/* where the next frame begins */
+	__u64 told;			/* bytes before this place were told */
+	__u64 wanted;			/* bytes before this place are copied */
+	__u64 until;			/* what has to be told now: up to here */
+	__u64 then;			/* what is wanted behind that */
+	__u8 front[16];
+	__u32 have;			/* bytes of the frame's front */
+	__u32 lost;			/* whether there was something else than a frame */
+};
+
 struct scratch_value {
 	struct stream_data_record record;
 	/* More than is used: the verifier does not add up where a piece begins and how long it is. */
@@ -96,13 +114,13 @@ struct scratch_value {
 	__u32 room;			/* bytes of it that may be */
 	__u32 copied;
 	__u64 skip;			/* bytes of it that are passed over first */
-	__u64 told;			/* bytes of a call that is told in pieces */
-	__u64 size;			/* all of them */
+	__u64 size;			/* all of them, of a call that is told in pieces */
 	__u64 purse;			/* how many more may be copied */
 	__u64 out;			/* its direction */
 	__u64 verdict;			/* of the connection */
 	__u64 discards;			/* whether the bytes are not where the caller wanted them */
 	__u64 place;			/* its own, among the CPU's */
+	struct walk walk;
 };
 
 #define SCRATCHES 4
@@ -150,7 +168,7 @@ static __always_inline __u32 verdict_of(const struct stream_socket *known)
 
 static __always_inline bool is_read(__u64 verdict)
 {
-	return verdict == VERDICT_READ || verdict == VERDICT_WHOLE;
+	return verdict == VERDICT_READ || verdict == VERDICT_FRAMED;
 }
 
 /* Whether the call that took the last bytes may have taken the FIN with them, which counts as a byte. */

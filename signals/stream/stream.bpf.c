@@ -7,7 +7,7 @@
  * glance, and user space says of a connection whether it is read.
  */
 #include "socket.bpf.h"
-#include "copy.bpf.h"
+#include "moved.bpf.h"
 #include "tls.bpf.h"
 #include "go.bpf.h"
 

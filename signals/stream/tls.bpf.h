@@ -7,7 +7,7 @@
 #ifndef FATHOM_STREAM_TLS_BPF_H
 #define FATHOM_STREAM_TLS_BPF_H
 
-#include "copy.bpf.h"
+#include "moved.bpf.h"
 
 #define PROT_EXEC 4
 

@@ -28,7 +28,7 @@ enum stream_verdict_kind {
 	VERDICT_NONE = 0,	/* nothing yet */
 	VERDICT_READ = 1,	/* what is spoken is known and read */
 	VERDICT_PASS = 2,	/* it is not read: sizes are enough */
-	VERDICT_WHOLE = 3,	/* as READ, and one call may hold many messages: none is to be left out */
+	VERDICT_FRAMED = 3,	/* as READ, and it goes in frames, each of which says how long it is */
 };
 
 struct stream_opened_record {
@@ -69,7 +69,17 @@ struct stream_signature_record {
 	__u64 mask;
 	__u64 value;
 	__u32 offset;
-	__u32 dense;		/* the connection is read as with VERDICT_WHOLE until more is known */
+	__u32 framed;		/* behind so many bytes there are frames, if a connection begins with it */
+};
+
+/*
+ * What frames look like whose first nine bytes are their length without these, in three bytes, big
+ * endian; what kind they are; and five more.
+ */
+struct stream_frames_record {
+	__u64 never;		/* bits that are not set in the first eight bytes, as they lie in memory */
+	__u32 kinds;		/* which there are, a bit each */
+	__u32 copied;		/* which are copied whole; of others the first bytes are */
 };
 
 /*
@@ -83,6 +93,7 @@ struct stream_signatures_record {
 	__u32 message_bytes;	/* of a message, this many are copied */
 	__u32 second_bytes;	/* of a connection in a second, this many */
 	__u32 reads_tls;	/* whether anything is attached to a library of TLS */
+	struct stream_frames_record frames;
 	struct stream_signature_record signature[256];
 };
 

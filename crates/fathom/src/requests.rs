@@ -12,7 +12,7 @@ use protocols::{Policy, Side, Transport};
 use schema::{
     ClosedSocket, Event, Moved, OpenedSocket, Origin, ProcessKey, Sink, SocketNews, Table,
 };
-use signal_stream::{Signature, Verdict};
+use signal_stream::{Frames, Signature, Verdict};
 use telemetry::{Account, Ledger};
 
 /// What is copied and kept of requests.
@@ -105,20 +105,28 @@ impl Wanted {
 
 /// What the kernel side is told to copy.
 pub fn told(settings: &Settings) -> signal_stream::Settings {
-    let interleaved = protocols::ALL.iter().filter(|it| it.interleaves);
-    let interleaved: Vec<_> = interleaved.flat_map(|it| it.signatures).collect();
+    let framed = protocols::ALL.iter().find_map(|it| Some((it.signatures, it.frames?)));
+    let preface = |it: &protocols::Signature| {
+        // What a few bits say is not sure enough.
+        let of = framed.filter(|(those, _)| it.mask == u64::MAX && those.contains(it));
+        of.map_or(0, |(_, frames)| frames.preface)
+    };
     let signatures = protocols::signatures().into_iter().map(|it| {
-        // What a few bits say is not sure enough to copy all that follows.
-        let dense = it.mask == u64::MAX && interleaved.contains(&&it);
+        let framed = preface(&it);
         let protocols::Signature { offset, mask, value, .. } = it;
-        Signature { offset, mask, value, dense }
+        Signature { offset, mask, value, framed }
     });
     let mut signatures: Vec<Signature> = signatures.collect();
     signatures.sort_by_key(|it| (it.offset, it.mask, it.value));
     // Both sides may say the same.
     signatures.dedup();
     let Settings { message_bytes, second_bytes, .. } = *settings;
-    signal_stream::Settings { signatures, message_bytes, second_bytes, reads_tls: false }
+    let frames = framed.map_or(Frames::default(), |(_, it)| Frames {
+        never: it.never,
+        kinds: it.kinds,
+        copied: it.copied,
+    });
+    signal_stream::Settings { signatures, frames, message_bytes, second_bytes, reads_tls: false }
 }
 
 impl Requests {
@@ -210,7 +218,7 @@ impl Requests {
         self.engine.data(&chunk, &mut self.done);
         let verdict = match self.engine.protocol(&key) {
             Some("tls") => Verdict::Pass,
-            Some(_) if self.engine.is_dense(&key) => Verdict::Whole,
+            Some(_) if self.engine.is_framed(&key) => Verdict::Framed,
             Some(_) => Verdict::Read,
             None => Verdict::None,
         };

@@ -11,7 +11,6 @@ use crate::lane::Lane;
 use crate::look::{Look, View, look, look_one_sided};
 use crate::pairs::{Exchange, Pairs};
 use crate::stream::{Bench, Spoken, Stop};
-use crate::weight::Weight;
 use crate::{Chunk, Direction, Key, Limits, Opened, Outcome, Request};
 
 /// A connection and all that is held of it.
@@ -24,7 +23,6 @@ pub(crate) struct Connection {
     pairs: Pairs,
     books: Coverage,
     looks: Looks,
-    weight: Weight,
     /// Whether what is said inside its TLS is read.
     read_inside: bool,
     /// When it was heard of last.
@@ -79,7 +77,6 @@ impl Connection {
             pairs: if about.from_middle { Pairs::adrift() } else { Pairs::default() },
             books: Coverage::default(),
             looks: Looks { since: about.time, ..Looks::default() },
-            weight: Weight::default(),
             read_inside: false,
             touched: about.time,
         }
@@ -99,7 +96,6 @@ impl Connection {
 
     pub(crate) fn add(&mut self, chunk: &Chunk, context: &mut Context) {
         self.touched = chunk.time;
-        self.weight.moved(chunk.size);
         match self.about.transport {
             Transport::Datagram => self.add_datagram(chunk, context),
             Transport::Stream => self.add_bytes(chunk, context),
@@ -186,12 +182,9 @@ impl Connection {
         }
     }
 
-    /// Whether long calls are worth copying whole: many requests may stand in one of them (see
-    /// [`protocols::Protocol::interleaves`]), and they are small.
-    pub(crate) fn is_dense(&self) -> bool {
-        let interleaves =
-            matches!(&self.reading, Reading::Spoken(spoken) if spoken.protocol.interleaves);
-        interleaves && self.weight.is_light()
+    /// Whether it goes in frames.
+    pub(crate) fn is_framed(&self) -> bool {
+        matches!(&self.reading, Reading::Spoken(spoken) if spoken.protocol.frames.is_some())
     }
 
     /// Gives out what was counted before it was known what is spoken; what is still held belongs to
@@ -486,7 +479,6 @@ impl Connection {
             return;
         };
         self.books.request(outcome);
-        self.weight.request();
         let (asked, answered) = (exchange.asked, exchange.answered);
         let summary = (spoken.protocol.summary)(asked.as_ref(), answered.as_ref());
         context.requests.push(Request {

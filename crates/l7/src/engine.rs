@@ -148,10 +148,9 @@ impl Engine {
         self.connections.get(key)?.protocol()
     }
 
-    /// Whether the messages of many of its requests may stand in one system call, and are small: then
-    /// all of a call is worth having.
-    pub fn is_dense(&self, key: &Key) -> bool {
-        self.connections.get(key).is_some_and(Connection::is_dense)
+    /// Whether it goes in frames (see [`protocols::Protocol::frames`]).
+    pub fn is_framed(&self, key: &Key) -> bool {
+        self.connections.get(key).is_some_and(Connection::is_framed)
     }
 
     /// How many connections there are.

@@ -21,7 +21,6 @@ mod pairs;
 mod request;
 mod rows;
 mod stream;
-mod weight;
 
 pub use chunk::{Chunk, Closed, Direction, Ends, Key, Opened};
 pub use coverage::{Coverage, Covered};

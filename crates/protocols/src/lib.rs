@@ -40,7 +40,7 @@ pub use conversation::{
     Conversation, Ends, Found, Next, Nobody, Outstanding, Pairing, Part, Role, Step,
 };
 pub use message::{Message, Summary};
-pub use protocol::{Protocol, Setting, Side, Signature, Transport, Verdict};
+pub use protocol::{Frames, Protocol, Setting, Side, Signature, Transport, Verdict};
 pub use redact::Policy;
 pub use row::{REQUEST, Request, Told, Write, write};
 pub use trace::Trace;

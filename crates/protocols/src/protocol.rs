@@ -18,9 +18,9 @@ pub struct Protocol {
     /// What the kernel compares the first bytes of a system call with; where none fits, it copies
     /// only a few bytes. They may fit too often, but must fit every message that begins a call.
     pub signatures: &'static [Signature],
-    /// Whether the messages of many requests may stand in one system call, each of which matters:
-    /// then long calls are worth copying whole, and not only how a message begins.
-    pub interleaves: bool,
+    /// Where the messages of many requests may stand in one system call, between each other's bodies:
+    /// how to get from one to the next, so that it is not only how the call begins that is copied.
+    pub frames: Option<Frames>,
     /// Whether these first bytes are what `side` says in this protocol.
     ///
     /// They begin where a message is thought to begin: at a connection's first byte, or at a system
@@ -36,6 +36,20 @@ pub struct Protocol {
     pub tables: &'static [&'static Table],
     /// Writes a row.
     pub write: Write,
+}
+
+/// Frames whose first three bytes are the length of what is behind the first nine, big endian, and whose
+/// fourth is their kind, below 32.
+#[derive(Debug, Clone, Copy)]
+pub struct Frames {
+    /// How many bytes the client says before its first frame.
+    pub preface: u32,
+    /// Bits that are never set in the first eight bytes, read as little endian.
+    pub never: u64,
+    /// Which kinds there are, a bit each.
+    pub kinds: u32,
+    /// Of which kinds all matters; of others it is how they begin.
+    pub copied: u32,
 }
 
 /// How bytes are carried.

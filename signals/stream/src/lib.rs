@@ -8,7 +8,7 @@
 mod decode;
 mod told;
 
-pub use told::{Settings, Signature, Verdict, check, judge, tell};
+pub use told::{Frames, Settings, Signature, Verdict, check, judge, tell};
 
 use kernel::{Hook, Mechanism, Rung, Signal};
 

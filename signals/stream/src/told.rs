@@ -6,8 +6,8 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use crate::STREAM;
 use crate::record::{
-    StreamSignatureRecord, StreamSignaturesRecord, VERDICT_NONE, VERDICT_PASS, VERDICT_READ,
-    VERDICT_WHOLE,
+    StreamFramesRecord, StreamSignatureRecord, StreamSignaturesRecord, VERDICT_FRAMED,
+    VERDICT_NONE, VERDICT_PASS, VERDICT_READ,
 };
 
 /// Eight bytes that the first bytes of a call are compared with: `load(offset) & mask == value`, as
@@ -20,8 +20,21 @@ pub struct Signature {
     pub mask: u64,
     /// What they have to be.
     pub value: u64,
-    /// Whether a connection that begins with them is read as [`Verdict::Whole`] until it is judged.
-    pub dense: bool,
+    /// If not 0: a connection that begins with them goes in frames, the first so many bytes behind the
+    /// beginning, and is read as [`Verdict::Framed`] until it is judged.
+    pub framed: u32,
+}
+
+/// How frames look: three bytes of length, big endian, of what is behind the front; what kind they are;
+/// five bytes more. Their kinds are numbers below 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Frames {
+    /// Bits that are never set in the first eight bytes, as they lie in memory, read as little endian.
+    pub never: u64,
+    /// Which kinds there are, a bit each.
+    pub kinds: u32,
+    /// Of which kinds all is copied; of others the first bytes are.
+    pub copied: u32,
 }
 
 /// What is copied.
@@ -30,6 +43,8 @@ pub struct Settings {
     /// First bytes of calls that are worth more than a glance. At most 256, and at most 48 that begin
     /// with the same byte or with any.
     pub signatures: Vec<Signature>,
+    /// What connections look like that go in frames.
+    pub frames: Frames,
     /// How many bytes of a message; at most 8192.
     pub message_bytes: u32,
     /// How many bytes of a connection in a second.
@@ -45,8 +60,8 @@ pub enum Verdict {
     None,
     /// What is spoken is known: each message is copied as far as the settings allow.
     Read,
-    /// The same, and one call may hold many messages: calls are copied whole, up to 512 KiB.
-    Whole,
+    /// The same, and it goes in frames: those are copied that matter, wherever in a call they stand.
+    Framed,
     /// It is not read: sizes are told, now and then.
     Pass,
 }
@@ -75,7 +90,7 @@ pub fn judge(kernel: &Kernel, socket: u64, tls: bool, verdict: Verdict) -> Resul
     let verdict = match verdict {
         Verdict::None => VERDICT_NONE,
         Verdict::Read => VERDICT_READ,
-        Verdict::Whole => VERDICT_WHOLE,
+        Verdict::Framed => VERDICT_FRAMED,
         Verdict::Pass => VERDICT_PASS,
     };
     map.set(&(hash & 0xffff).to_ne_bytes(), &(hash >> 16 << 16 | verdict).to_ne_bytes())
@@ -93,10 +108,10 @@ fn table(settings: &Settings) -> Result<Box<StreamSignaturesRecord>> {
     sorted.sort_by_key(|it| (first(it).unwrap_or(256), it.offset, it.value));
     ensure!(sorted.len() <= record.signature.len(), "more than 256 signatures");
     for (number, signature) in sorted.iter().enumerate() {
-        let Signature { offset, mask, value, dense } = *signature;
+        let Signature { offset, mask, value, framed } = *signature;
         ensure!(offset < 64, "a signature beyond the first 64 bytes");
-        let (offset, dense) = (u32::from(offset), u32::from(dense));
-        record.signature[number] = StreamSignatureRecord { mask, value, offset, dense };
+        let offset = u32::from(offset);
+        record.signature[number] = StreamSignatureRecord { mask, value, offset, framed };
         let (begin, count) = match first(signature) {
             Some(byte) => (&mut record.begins[byte], &mut record.count[byte]),
             None => (&mut record.others, &mut record.other_count),
@@ -107,6 +122,8 @@ fn table(settings: &Settings) -> Result<Box<StreamSignaturesRecord>> {
         *count += 1;
         ensure!(usize::from(*count) <= ALIKE, "more than {ALIKE} signatures that begin alike");
     }
+    let Frames { never, kinds, copied } = settings.frames;
+    record.frames = StreamFramesRecord { never, kinds, copied };
     record.message_bytes = settings.message_bytes;
     record.second_bytes = settings.second_bytes;
     record.reads_tls = settings.reads_tls.into();
@@ -124,11 +141,12 @@ mod tests {
             mask |= 0xff << (8 * at);
             value |= u64::from(*byte) << (8 * at);
         }
-        Signature { offset, mask, value, dense: false }
+        Signature { offset, mask, value, framed: 0 }
     }
 
     fn settings(signatures: Vec<Signature>) -> Settings {
-        Settings { signatures, message_bytes: 4096, second_bytes: 1 << 20, reads_tls: false }
+        let frames = Frames::default();
+        Settings { signatures, frames, message_bytes: 4096, second_bytes: 1 << 20, reads_tls: false }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Moves bytes by every call that can, and expects them, to the byte; on this host and on every kernel
 //! of the matrix.
 
+#[path = "kernel/frames.rs"]
+mod frames;
+
 use std::io::{BufRead, BufReader, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
+use std::process::{Child, Command, exit};
 
 use schema::{ClosedSocket, Moved, OpenedSocket, SocketNews};
 use signal_stream::{STREAM, Settings, Signature, Verdict};
@@ -90,19 +93,45 @@ fn as_much_is_copied_as_a_message_is_worth() {
     assert!(known.is_some_and(|(it, _)| it.position == 20_000), "{known:?}");
 }
 
-/// In pieces that stand one behind the other, wherever the caller has them.
+/// However the calls cut them, and wherever the caller has them.
 #[test]
-fn where_all_is_wanted_long_calls_are_copied_whole() {
-    let test = "where_all_is_wanted_long_calls_are_copied_whole";
-    let Some(seen) = act_seen(test, "dense") else { return };
+fn of_frames_those_are_copied_that_matter() {
+    let Some(seen) = act_seen("of_frames_those_are_copied_that_matter", "frames") else { return };
+    let stream = frames::stream(300);
     for sent in [true, false] {
-        let mut whole: Vec<u8> = Vec::new();
+        let mut copied = vec![false; stream.bytes.len()];
+        let mut next = 0;
         for (moved, bytes) in seen.moved.iter().filter(|(it, _)| it.sent == sent) {
-            assert_eq!((moved.position, moved.size), (whole.len() as u64, bytes.len() as u64));
-            whole.extend(bytes);
+            assert_eq!(moved.position, next, "sent {sent}");
+            let at = next as usize..next as usize + bytes.len();
+            assert!(stream.bytes[at.clone()] == bytes[..], "at {next}, sent {sent}");
+            copied[at].fill(true);
+            next += moved.size;
         }
-        assert!(whole == dense_bytes(), "{} bytes sent {sent}", whole.len());
+        assert_eq!(next, stream.bytes.len() as u64);
+        for wanted in &stream.wanted {
+            let lacks = wanted.clone().find(|at| !copied[*at]);
+            assert_eq!(lacks, None, "of {wanted:?}, sent {sent}");
+        }
+        let copied = copied.iter().filter(|it| **it).count();
+        assert!(copied < stream.bytes.len() / 2, "{copied} of {}", stream.bytes.len());
     }
+}
+
+/// The first call after it is said that begins with a frame shows where they stand.
+#[test]
+fn frames_are_found_in_the_middle() {
+    let Some(watch) = watch("frames_are_found_in_the_middle") else { return };
+    let mut child = start(&watch, "joins");
+    let socket = socket_that_sent(&watch, &mut child);
+    signal_stream::judge(&watch.kernel, socket, false, Verdict::Framed).expect("it can be told");
+    child.stdin.take().expect("its input").write_all(b"\n").expect("it listens");
+    assert!(child.wait().expect("it ends").success());
+    let seen = Seen::of(watch.sockets().expect("records"));
+    let of = |it: &&(Moved, Vec<u8>)| it.0.socket == socket && it.0.sent;
+    let all: Vec<u8> = seen.moved.iter().filter(of).flat_map(|it| it.1.clone()).collect();
+    let heads = all.windows(6).filter(|it| it == b"a head").count();
+    assert_eq!(heads, 3, "{} bytes", all.len());
 }
 
 #[test]
@@ -153,16 +182,7 @@ fn what_is_not_read_is_counted_only() {
     let test = "what_is_not_read_is_counted_only";
     let Some(watch) = watch(test) else { return };
     let mut child = start(&watch, "stops");
-    // The test program has something to say of its own before.
-    let out = BufReader::new(child.stdout.take().expect("its output"));
-    let said = out.lines().map_while(Result::ok).any(|line| line.ends_with("now"));
-    assert!(said, "it never said when");
-    let first = watch.sockets().expect("records");
-    let socket = first.0.iter().find_map(|news| match news {
-        SocketNews::Moved(_, moved) if moved.sent => Some(moved.socket),
-        _ => None,
-    });
-    let socket = socket.expect("something was sent");
+    let socket = socket_that_sent(&watch, &mut child);
     signal_stream::judge(&watch.kernel, socket, false, Verdict::Pass).expect("it can be told");
     child.stdin.take().expect("its input").write_all(b"\n").expect("it listens");
     assert!(child.wait().expect("it ends").success());
@@ -174,6 +194,20 @@ fn what_is_not_read_is_counted_only() {
     assert!(bytes.is_empty() && moved.size >= 256 << 10 && moved.position == 5, "{moved:?}");
 }
 
+/// The socket by which the child sent something, when it says that it has.
+fn socket_that_sent(watch: &Watch, child: &mut Child) -> u64 {
+    // The test program has something to say of its own before.
+    let out = BufReader::new(child.stdout.take().expect("its output"));
+    let said = out.lines().map_while(Result::ok).any(|line| line.ends_with("now"));
+    assert!(said, "it never said when");
+    let first = watch.sockets().expect("records");
+    let socket = first.0.iter().find_map(|news| match news {
+        SocketNews::Moved(_, moved) if moved.sent => Some(moved.socket),
+        _ => None,
+    });
+    socket.expect("something was sent")
+}
+
 /// Not a test: what the child does.
 #[test]
 fn act() {
@@ -182,7 +216,8 @@ fn act() {
         "messages" => messages(),
         "tcp" => tcp(),
         "udp" => udp(),
-        "dense" => dense(),
+        "frames" => sends_frames(),
+        "joins" => joins(),
         _ => stops(),
     }
     exit(0);
@@ -206,31 +241,45 @@ fn messages() {
     }
 }
 
-/// All different enough for a piece in the wrong place to be seen.
-fn dense_bytes() -> Vec<u8> {
-    let numbers = (0..20_000u32).flat_map(u32::to_le_bytes);
-    b"DENSE!!!".iter().copied().chain(numbers).collect()
-}
-
-/// Sends half of them by one buffer and half by fifty.
-fn dense() {
+/// Sends frames in calls of all sizes, some from many places, and receives them in others.
+fn sends_frames() {
     let (mut client, mut server) = connection();
-    let all = dense_bytes();
-    let (first, rest) = all.split_at(40_000);
+    let stream = frames::stream(300).bytes;
     let reader = std::thread::spawn(move || {
-        // The first read knows already that all of it is wanted.
         let mut room = vec![0; 100_000];
-        while server.read(&mut room).expect("received") > 0 {}
+        let mut sizes = frames::Chance(7);
+        // What a connection begins with has to come at once to be known.
+        let mut size = 100;
+        while server.read(&mut room[..size]).expect("received") > 0 {
+            size = sizes.size(50_000);
+        }
     });
-    client.write_all(first).expect("sent");
-    let mut pieces: Vec<IoSlice> = rest.chunks(rest.len().div_ceil(50)).map(IoSlice::new).collect();
-    let mut pieces = pieces.as_mut_slice();
-    while !pieces.is_empty() {
-        let sent = client.write_vectored(pieces).expect("sent");
-        IoSlice::advance_slices(&mut pieces, sent);
+    let (mut rest, mut sizes) = (&stream[..], frames::Chance(3));
+    while !rest.is_empty() {
+        let (call, behind) = rest.split_at(sizes.size(100_000).max(8).min(rest.len()));
+        rest = behind;
+        let pieces = 1 + sizes.size(50);
+        let mut pieces: Vec<IoSlice> =
+            call.chunks(call.len().div_ceil(pieces)).map(IoSlice::new).collect();
+        let mut pieces = pieces.as_mut_slice();
+        while !pieces.is_empty() {
+            let sent = client.write_vectored(pieces).expect("sent");
+            IoSlice::advance_slices(&mut pieces, sent);
+        }
     }
     drop(client);
     reader.join().expect("it reads");
+}
+
+/// Says what nobody knows, and then frames in one call.
+fn joins() {
+    let (mut client, _server) = connection();
+    client.write_all(b"first").expect("sent");
+    println!("now");
+    std::io::stdin().read_line(&mut String::new()).expect("told to go on");
+    let body = frames::frame(frames::BODY, &[b'.'; 3000]);
+    let head = frames::frame(frames::HEAD, b"a head");
+    client.write_all(&[body, head].concat().repeat(3)).expect("sent");
 }
 
 fn tcp() {
@@ -278,18 +327,21 @@ fn watch(test: &str) -> Option<Watch> {
         panic!("{} {}", it.program, it.log);
     }
     let known = u64::from_le_bytes(*b"KNOWN\0\0\0");
-    let dense = u64::from_le_bytes(*b"DENSE!!!");
+    let framed = u64::from_le_bytes(*frames::PREFACE);
+    let body = u64::from(frames::BODY) << 24;
     let signatures = vec![
-        Signature { offset: 0, mask: (1 << 40) - 1, value: known, dense: false },
-        Signature { offset: 0, mask: u64::MAX, value: dense, dense: true },
+        Signature { offset: 0, mask: (1 << 40) - 1, value: known, framed: 0 },
+        Signature { offset: 0, mask: u64::MAX, value: framed, framed: 8 },
+        Signature { offset: 0, mask: 0xff << 24 | 0xff, value: body, framed: 0 },
     ];
+    let frames = frames::FRAMES;
     let settings =
-        Settings { signatures, message_bytes: 4096, second_bytes: 1 << 20, reads_tls: false };
+        Settings { signatures, frames, message_bytes: 4096, second_bytes: 1 << 20, reads_tls: false };
     signal_stream::tell(&watch.kernel, &settings).expect("it can be told");
     Some(watch)
 }
 
-fn start(watch: &Watch, act: &str) -> std::process::Child {
+fn start(watch: &Watch, act: &str) -> Child {
     let own = std::env::current_exe().expect("we run");
     let mut command = Command::new(own);
     command.args(["--exact", "act", "--nocapture"]).env(ACT, act);

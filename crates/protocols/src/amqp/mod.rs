@@ -36,7 +36,7 @@ pub static AMQP: Protocol = Protocol {
         carrying(Side::Server, frame::BODY),
         Signature::begins(Side::Server, ALIVE),
     ],
-    interleaves: false,
+    frames: None,
     probe: |side, bytes, _| frame::begins(side, bytes),
     converse: |_| Box::new(conversation::Amqp::default()),
     summary: message::summary,

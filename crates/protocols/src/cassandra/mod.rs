@@ -42,7 +42,7 @@ pub static CASSANDRA: Protocol = Protocol {
         segment(Side::Server, 0x85),
         segment(Side::Server, 0x86),
     ],
-    interleaves: false,
+    frames: None,
     probe: |side, bytes, _| frame::begins(side, bytes),
     converse: |setting| Box::new(conversation::Cassandra::new(setting)),
     summary: message::summary,

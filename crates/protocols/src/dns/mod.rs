@@ -26,7 +26,7 @@ pub static DNS: Protocol = Protocol {
         Signature::at(Side::Client, 6, &[0, 1, 0]),
         Signature::at(Side::Server, 6, &[0, 1]),
     ],
-    interleaves: false,
+    frames: None,
     probe,
     converse: |setting| Box::new(conversation::Dns { transport: setting.transport }),
     summary: message::summary,

@@ -28,7 +28,7 @@ pub static HTTP1: Protocol = Protocol {
         Signature::begins(Side::Client, b"TRACE "),
         Signature::begins(Side::Server, b"HTTP/1."),
     ],
-    interleaves: false,
+    frames: None,
     probe,
     converse: |setting| Box::new(conversation::Http1::new(setting)),
     summary: http::summary,

@@ -13,7 +13,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use crate::{Protocol, Side, Signature, Transport, Verdict, http};
+use crate::{Frames, Protocol, Side, Signature, Transport, Verdict, http};
 pub(crate) use conversation::Http2;
 use frame::{Evidence, FLAGS, Frame, PREFACE, kind};
 
@@ -44,13 +44,23 @@ pub static HTTP2: Protocol = Protocol {
         begins(Side::Server, kind::WINDOW_UPDATE),
         begins(Side::Server, kind::CONTINUATION),
     ],
-    interleaves: true,
+    frames: Some(FRAMES),
     probe,
     converse: |setting| Box::new(Http2::new(setting.policy.clone())),
     summary: http::summary,
     tables: http::TABLES,
     write: http::write,
 };
+
+/// All kinds are copied but bodies, and those that are not of HTTP/2 itself (RFC 7838, 8336, 9218).
+const FRAMES: Frames = Frames {
+    preface: PREFACE.len() as u32,
+    never: 0xe0 << 24 | 0x80 << 40,
+    kinds: KINDS | 1 << 0xa | 1 << 0xc | 1 << 0x10,
+    copied: KINDS & !(1 << kind::DATA),
+};
+
+const KINDS: u32 = (1 << FLAGS.len()) - 1;
 
 /// A frame shorter than 64 KiB: a zero, its kind, none but its flags, and a bit that is never set.
 const fn begins(side: Side, kind: u8) -> Signature {

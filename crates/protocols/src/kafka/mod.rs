@@ -42,7 +42,7 @@ pub static KAFKA: Protocol = Protocol {
         },
         Signature { side: Side::Server, offset: 0, mask: 0xf0, value: 0 },
     ],
-    interleaves: false,
+    frames: None,
     probe,
     converse: |_| Box::new(conversation::Kafka::default()),
     summary: message::summary,

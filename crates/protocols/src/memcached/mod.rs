@@ -70,7 +70,7 @@ pub static MEMCACHED: Protocol = Protocol {
         // A digit, and a few that are none.
         Signature { side: Side::Server, offset: 0, mask: 0xf0, value: 0x30 },
     ],
-    interleaves: false,
+    frames: None,
     probe: |side, bytes, _| begins(side, bytes),
     converse: |setting| Box::new(conversation::Memcached::new(setting)),
     summary: message::summary,

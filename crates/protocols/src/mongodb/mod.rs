@@ -40,7 +40,7 @@ pub static MONGODB: Protocol = Protocol {
         FLAGS,
         Signature { side: Side::Server, ..FLAGS },
     ],
-    interleaves: false,
+    frames: None,
     probe: |side, bytes, _| probe(side, bytes),
     converse: |_| Box::new(conversation::Mongodb::default()),
     summary: message::summary,

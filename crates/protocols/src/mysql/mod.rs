@@ -55,7 +55,7 @@ pub static MYSQL: Protocol = Protocol {
         // The greeting, and answers; logins have them with numbers up to 7.
         Signature { side: Side::Server, offset: 3, mask: 0xf8, value: 0 },
     ],
-    interleaves: false,
+    frames: None,
     probe: |side, bytes, _| match side {
         Side::Client => probe::client(bytes),
         Side::Server => probe::server(bytes),

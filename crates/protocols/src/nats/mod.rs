@@ -41,7 +41,7 @@ pub static NATS: Protocol = Protocol {
         Signature::begins(Side::Server, b"+OK\r\n"),
         Signature::begins(Side::Server, b"-ERR "),
     ],
-    interleaves: false,
+    frames: None,
     probe: |side, bytes, _| begins(side, bytes),
     converse: |setting| Box::new(conversation::Nats::new(setting)),
     summary: message::summary,

@@ -58,7 +58,7 @@ pub static POSTGRES: Protocol = Protocol {
         Signature::begins(Side::Server, b"H\0"),
         Signature::begins(Side::Server, b"A\0"),
     ],
-    interleaves: false,
+    frames: None,
     probe,
     converse: |setting| Box::new(conversation::Postgres::new(setting)),
     summary: message::summary,

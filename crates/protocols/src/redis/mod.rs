@@ -41,7 +41,7 @@ pub static REDIS: Protocol = Protocol {
         Signature::begins(Side::Server, b"!"),
         Signature::begins(Side::Server, b"|"),
     ],
-    interleaves: false,
+    frames: None,
     probe,
     converse: |setting| Box::new(conversation::Redis::new(setting)),
     summary: message::summary,

@@ -4,15 +4,15 @@ import time
 
 from calls import LOOPBACK, free_port, main, word
 
-PATIENCE, AT_ONCE, ANSWER = 0.1, 100, b"x" * 1000
+PATIENCE, AT_ONCE = 0.1, 100
 
 
-def serve(port):
+def serve(port, size):
     import grpc
 
     async def answer(request, context):
         await asyncio.sleep(PATIENCE)
-        return ANSWER
+        return b"x" * size
 
     class Anything(grpc.GenericRpcHandler):
         def service(self, details):
@@ -28,12 +28,17 @@ def serve(port):
     asyncio.run(run())
 
 
-def hundred_streams(work):
+def hundred_streams(work, size=1000):
     """Each method is called once."""
     port, log = free_port(), work.log("grpc")
-    work.servers.fork(serve, port)
+    work.servers.fork(serve, port, size)
     asyncio.run(ask(port, work.count, log))
     log.close()
+
+
+def large_answers(work):
+    """The same with answers that take several frames."""
+    hundred_streams(work, 40_000)
 
 
 async def ask(port, count, log):
@@ -55,4 +60,4 @@ async def ask(port, count, log):
 
 
 if __name__ == "__main__":
-    main({"hundred-streams": hundred_streams})
+    main({"hundred-streams": hundred_streams, "large-answers": large_answers})

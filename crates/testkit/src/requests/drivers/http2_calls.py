@@ -5,7 +5,7 @@ import subprocess
 from calls import LOOPBACK, free_port, main, word
 
 
-def hundred_streams(work):
+def hundred_streams(work, size=100):
     """Two connections with a hundred streams each; every path is asked for once on each."""
     port, log = free_port(), work.log("http")
     pages = os.path.join(work.home, "pages")
@@ -14,7 +14,7 @@ def hundred_streams(work):
     paths = ["/" + word(number) for number in range(count)]
     for path in paths[::2]:
         with open(pages + path, "w") as page:
-            page.write("x" * 100)
+            page.write("x" * size)
     work.servers.start(["nghttpd", "--no-tls", "-d", pages, "-n", "1", "-a", LOOPBACK, str(port)], port)
     list_ = os.path.join(work.home, "paths")
     with open(list_, "w") as file:
@@ -26,5 +26,10 @@ def hundred_streams(work):
     log.close()
 
 
+def large_bodies(work):
+    """The same, and each frame of headers stands between other streams' bodies."""
+    hundred_streams(work, 30_000)
+
+
 if __name__ == "__main__":
-    main({"hundred-streams": hundred_streams})
+    main({"hundred-streams": hundred_streams, "large-bodies": large_bodies})
