@@ -41,7 +41,12 @@ pub(crate) struct Tally {
     pub(crate) passed: usize,
     pub(crate) failed: Vec<String>,
     pub(crate) skipped: Vec<NotRun>,
+    /// Failed the first time and passed the second; they are among those that passed.
+    pub(crate) flaky: Vec<String>,
 }
+
+/// With more failures than that, it was no accident.
+const MOST_ACCIDENTS: usize = 8;
 
 impl Tally {
     /// Takes in one program's tests. Its lines in `not_run` are used up.
@@ -74,6 +79,19 @@ impl Tally {
         self.passed += other.passed;
         self.failed.extend(other.failed);
         self.skipped.extend(other.skipped);
+        self.flaky.extend(other.flaky);
+    }
+
+    /// Runs what failed once more by itself: what is judged by chance or by time fails now and then on
+    /// a machine that does other work, too. `passes` is given a name and says whether that test passed.
+    pub(crate) fn again(&mut self, mut passes: impl FnMut(&str) -> bool) {
+        if self.failed.len() > MOST_ACCIDENTS {
+            return;
+        }
+        let (flaky, failed) =
+            std::mem::take(&mut self.failed).into_iter().partition(|it| passes(it));
+        (self.flaky, self.failed) = (flaky, failed);
+        self.passed += self.flaky.len();
     }
 
     /// The closing line, in the form that other tools read.
@@ -92,6 +110,12 @@ impl Tally {
         }
         for NotRun { name, reason } in &self.skipped {
             println!("  not run: {name}: {reason}");
+        }
+        if !self.flaky.is_empty() {
+            println!("\nPassed only the second time:");
+        }
+        for name in &self.flaky {
+            println!("  flaky: {name}");
         }
         if !self.failed.is_empty() {
             println!("\nFailed:");
@@ -176,6 +200,20 @@ mod tests {
             reader.read(line);
         }
         reader.finish()
+    }
+
+    #[test]
+    fn what_fails_has_a_second_try_and_is_named_where_that_passes() {
+        let failed = |count| (0..count).map(|number| format!("a {number}")).collect();
+        let mut tally = Tally { passed: 1, failed: failed(3), ..Tally::default() };
+        tally.again(|name| name == "a 1");
+        assert_eq!(
+            (tally.passed, tally.flaky, tally.failed.len()),
+            (2, vec!["a 1".to_string()], 2)
+        );
+        let mut tally = Tally { failed: failed(MOST_ACCIDENTS + 1), ..Tally::default() };
+        tally.again(|_| true);
+        assert_eq!((tally.passed, tally.failed.len()), (0, MOST_ACCIDENTS + 1));
     }
 
     #[test]

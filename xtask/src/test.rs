@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use crate::cli::Command;
 use crate::command_line::{Flag, Words};
@@ -22,7 +23,8 @@ pub(crate) const COMMAND: Command = Command {
     usage: "[--no-vm] [--k8s] [FILTER]",
     about: "Sets up, builds, and runs every test that this machine can run, then the kernel matrix",
     more: "FILTER selects tests whose names contain it. What could not run is listed by name with the\n\
-           reason and never counted as passed; with FATHOM_REQUIRE_VM=1 a kernel of the matrix that\n\
+           reason and never counted as passed; what fails is run once more by itself, and named as flaky\n\
+           if it passes then; with FATHOM_REQUIRE_VM=1 a kernel of the matrix that\n\
            cannot be booted is a failure. Tests with a real Kubernetes API server run where it has been\n\
            built before; --k8s builds it (minutes, once). The last line is `N passed, N failed[, N skipped]`.",
     flags: &[
@@ -54,7 +56,8 @@ fn run(words: &Words) -> Result<()> {
     let python = python.into_iter().flatten().next();
     let servers = servers::ensure().map_err(|failure| say(failure.to_string())).ok();
     say("running the tests on this machine");
-    tally.add(host(&programs, k8s.as_ref(), python.as_deref(), servers.as_ref(), filter)?);
+    let parts = Parts { k8s, python, servers };
+    tally.add(host(&programs, &parts, filter)?);
     let no_vm = words.has("--no-vm").then(|| "--no-vm was given".to_string());
     tally.add(matrix(filter, no_vm)?);
     tally.print();
@@ -77,8 +80,22 @@ fn kubernetes(tally: &mut Tally) -> Option<k8s::Parts> {
     parts.map_err(|failure| tally.failed.push(format!("k8s: {failure}"))).ok()
 }
 
-/// Builds the test programs; hands back what each is called, by its path.
-fn build() -> Result<BTreeMap<PathBuf, String>> {
+/// What tests are given besides themselves, as far as it could be had.
+struct Parts {
+    k8s: Option<k8s::Parts>,
+    python: Option<PathBuf>,
+    servers: Option<Servers>,
+}
+
+/// A test program.
+struct Program {
+    name: String,
+    /// Its package's, in which it is run.
+    folder: PathBuf,
+}
+
+/// Builds the test programs; hands them back by their paths.
+fn build() -> Result<BTreeMap<PathBuf, Program>> {
     let mut programs = BTreeMap::new();
     let mut cargo = place::cargo();
     cargo.args([
@@ -93,11 +110,8 @@ fn build() -> Result<BTreeMap<PathBuf, String>> {
             && !message.get("executable").text().is_empty()
         {
             let package = PathBuf::from(message.get("manifest_path").text());
-            let package = package
-                .parent()
-                .and_then(|folder| folder.file_name())
-                .unwrap_or_default()
-                .to_string_lossy();
+            let folder = package.parent().unwrap_or(Path::new("")).to_path_buf();
+            let package = folder.file_name().unwrap_or_default().to_string_lossy();
             let target = message.get("target").get("name").text();
             let kind = message
                 .get("target")
@@ -108,17 +122,15 @@ fn build() -> Result<BTreeMap<PathBuf, String>> {
                 .unwrap_or_default();
             let name =
                 if kind == "test" { format!("{package}::{target}") } else { package.into_owned() };
-            programs.insert(message.get("executable").text().into(), name);
+            programs.insert(message.get("executable").text().into(), Program { name, folder });
         }
     })?;
     if status.success() { Ok(programs) } else { Err(Failure::new("the tests do not build")) }
 }
 
 fn host(
-    programs: &BTreeMap<PathBuf, String>,
-    k8s: Option<&k8s::Parts>,
-    python: Option<&Path>,
-    servers: Option<&Servers>,
+    programs: &BTreeMap<PathBuf, Program>,
+    parts: &Parts,
     filter: Option<&str>,
 ) -> Result<Tally> {
     let log = place::target().join("not-run.log");
@@ -128,17 +140,8 @@ fn host(
     let mut cargo = place::cargo();
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).args(filter);
     cargo.env("FATHOM_NOT_RUN_LOG", &log);
-    cargo.env("FATHOM_BIN", place::built("fathom")).env("FATHOM_TESTKIT", place::built("testkit"));
-    if let Some(parts) = k8s {
-        parts.tell(&mut cargo);
-    }
-    if let Some(python) = python {
-        cargo.env(python::VARIABLE, python);
-    }
-    if let Some(servers) = servers {
-        cargo.env("PATH", servers.path()?);
-    }
-    cargo.stdin(std::process::Stdio::null());
+    parts.tell(&mut cargo)?;
+    cargo.stdin(process::Stdio::null());
     cargo.stdout(writer.try_clone().context(|| "sharing a pipe".into())?).stderr(writer);
     let mut child = cargo.spawn().context(|| "starting cargo test".into())?;
     // The command holds the writing ends, and the reading below ends when they are all closed.
@@ -153,10 +156,61 @@ fn host(
     let status = child.wait().context(|| "waiting for cargo test".into())?;
     let said = fs::read_to_string(&log).unwrap_or_default();
     let mut tally = sections.finish(said.lines().filter_map(NotRun::read).collect());
-    if !status.success() && tally.failed.is_empty() {
+    tally.again(|name| passes(name, programs, parts).unwrap_or(false));
+    if !status.success() && tally.failed.is_empty() && tally.flaky.is_empty() {
         tally.failed.push(format!("cargo test: {status}, though no test failed"));
     }
     Ok(tally)
+}
+
+impl Parts {
+    /// Tells tests where all of it is.
+    fn tell(&self, tests: &mut process::Command) -> Result<()> {
+        tests.env("FATHOM_BIN", place::built("fathom"));
+        tests.env("FATHOM_TESTKIT", place::built("testkit"));
+        if let Some(parts) = &self.k8s {
+            parts.tell(tests);
+        }
+        if let Some(python) = &self.python {
+            tests.env(python::VARIABLE, python);
+        }
+        if let Some(servers) = &self.servers {
+            tests.env("PATH", servers.path()?);
+        }
+        Ok(())
+    }
+}
+
+/// Runs a test by itself; whether it passed.
+fn passes(name: &str, programs: &BTreeMap<PathBuf, Program>, parts: &Parts) -> Result<bool> {
+    let found = name.rsplit_once(' ').and_then(|(program, test)| {
+        Some((programs.iter().find(|(_, it)| it.name == program)?, test))
+    });
+    // Tests in comments have no program.
+    let Some(((path, program), test)) = found else { return Ok(false) };
+    say(format!("once more: {name}"));
+    let mut command = process::Command::new(path);
+    command.args(["--exact", test]).current_dir(&program.folder);
+    parts.tell(&mut command)?;
+    let mut reader = Reader::default();
+    run::lines(&mut command, |line| {
+        reader.read(line);
+        println!("{line}");
+    })?;
+    Ok(reader.finish() == [(test.to_string(), End::Passed)])
+}
+
+/// Runs a test by itself on the kernel on which it failed; whether it passed.
+fn passes_in_guest(name: &str) -> Result<bool> {
+    let words: Vec<&str> = name.split(' ').collect();
+    let [kernel, _, test] = words[..] else { return Ok(false) };
+    if !vm::Options::default().kernels.iter().any(|it| it == kernel) {
+        return Ok(false);
+    }
+    say(format!("once more: {name}"));
+    let (kernels, filter) = (vec![kernel.to_string()], Some(test.to_string()));
+    let tally = vm::tests(&vm::Options { kernels, filter, ..vm::Options::default() })?;
+    Ok(tally.passed > 0 && tally.failed.is_empty())
 }
 
 /// The matrix. What keeps it from running at all is a reason, not an end.
@@ -177,6 +231,7 @@ fn matrix(filter: Option<&str>, mut reason: Option<String>) -> Result<Tally> {
             let options =
                 vm::Options { filter: filter.map(str::to_string), ..vm::Options::default() };
             tally.add(vm::tests(&options)?);
+            tally.again(|name| passes_in_guest(name).unwrap_or(false));
         }
     }
     if required {
@@ -193,14 +248,14 @@ fn matrix(filter: Option<&str>, mut reason: Option<String>) -> Result<Tally> {
 
 /// What `cargo test` prints, cut at the programs that it runs.
 struct Sections<'a> {
-    programs: &'a BTreeMap<PathBuf, String>,
+    programs: &'a BTreeMap<PathBuf, Program>,
     done: Vec<(String, Vec<(String, End)>)>,
     name: String,
     reader: Reader,
 }
 
 impl<'a> Sections<'a> {
-    fn new(programs: &'a BTreeMap<PathBuf, String>) -> Self {
+    fn new(programs: &'a BTreeMap<PathBuf, Program>) -> Self {
         Self { programs, done: Vec::new(), name: String::new(), reader: Reader::default() }
     }
 
@@ -209,9 +264,8 @@ impl<'a> Sections<'a> {
         let text = line.trim_start();
         if let Some(path) = text.strip_prefix("Running ").and_then(|rest| rest.split_once(" (")) {
             let path = place::root().join(path.1.trim_end_matches(')'));
-            self.begin(
-                self.programs.get(&path).cloned().unwrap_or_else(|| path.display().to_string()),
-            );
+            let program = self.programs.get(&path).map(|it| it.name.clone());
+            self.begin(program.unwrap_or_else(|| path.display().to_string()));
         } else if let Some(name) = text.strip_prefix("Doc-tests ") {
             self.begin(format!("{name}::doc"));
         }
@@ -248,7 +302,8 @@ mod tests {
     #[test]
     fn results_are_told_apart_by_program() {
         let path = place::root().join("target/debug/deps/kernel-1f");
-        let programs = BTreeMap::from([(path.clone(), "file::kernel".to_string())]);
+        let program = Program { name: "file::kernel".into(), folder: PathBuf::new() };
+        let programs = BTreeMap::from([(path.clone(), program)]);
         let mut sections = Sections::new(&programs);
         let text = format!(
             "     Running tests/kernel.rs ({})\n\nrunning 2 tests\ntest open ... ok\ntest rename ... FAILED\n\

@@ -3,8 +3,9 @@
 //! Redis and nginx on loopback, in the scope; their clients outside of it. In interleaved pairs: bare,
 //! watched, watched, bare, each with a server of its own. The statistics of BPF, which cost something
 //! themselves, are on in one more run, whose rate is not compared. Only heads are copied, as is the
-//! default.
+//! default. Then connections that live for one request.
 
+mod churn;
 mod load;
 mod parse;
 
@@ -54,6 +55,8 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
             .and_then(|()| books(case, arguments, report))
             .unwrap_or_else(|error| report.not_taken(case.name, format!("{error:#}")));
     }
+    churn::run(arguments, report)
+        .unwrap_or_else(|error| report.not_taken("churn", format!("{error:#}")));
     Ok(())
 }
 

@@ -146,7 +146,13 @@ mod tests {
 
     fn settings(signatures: Vec<Signature>) -> Settings {
         let frames = Frames::default();
-        Settings { signatures, frames, message_bytes: 4096, second_bytes: 1 << 20, reads_tls: false }
+        Settings {
+            signatures,
+            frames,
+            message_bytes: 4096,
+            second_bytes: 1 << 20,
+            reads_tls: false,
+        }
     }
 
     #[test]

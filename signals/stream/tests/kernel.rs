@@ -335,8 +335,13 @@ fn watch(test: &str) -> Option<Watch> {
         Signature { offset: 0, mask: 0xff << 24 | 0xff, value: body, framed: 0 },
     ];
     let frames = frames::FRAMES;
-    let settings =
-        Settings { signatures, frames, message_bytes: 4096, second_bytes: 1 << 20, reads_tls: false };
+    let settings = Settings {
+        signatures,
+        frames,
+        message_bytes: 4096,
+        second_bytes: 1 << 20,
+        reads_tls: false,
+    };
     signal_stream::tell(&watch.kernel, &settings).expect("it can be told");
     Some(watch)
 }

@@ -80,6 +80,15 @@ impl Case {
     }
 }
 
+/// Asks Redis at `port` once on each of `count` connections; how many there were in a second.
+pub(super) fn connect(port: u16, count: usize) -> Result<f64> {
+    let mut client = Command::new(place::installed("redis-benchmark")?);
+    let (port, count) = (port.to_string(), count.to_string());
+    client.args(["-p", &port, "-t", "get", "-c", CONNECTIONS, "-k", "0", "-n", &count, "--csv"]);
+    let said = run::to_end(&mut client)?.out;
+    redis_rate(&said).with_context(|| format!("redis-benchmark: {}", run::tail(&said)))
+}
+
 /// A port that was free a moment ago.
 fn free() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())

@@ -1,0 +1,51 @@
+//! Connections that live for one request, as many as there can be: whether anything stays of them.
+
+use std::process::Command;
+
+use anyhow::Result;
+use testkit::workload::Scratch;
+
+use super::load::{CASES, Case};
+use crate::cli::Arguments;
+use crate::figure::{Report, Target, number};
+use crate::place;
+use crate::run::Observer;
+
+/// Connections of a round.
+const CONNECTIONS: usize = 50_000;
+/// Rounds after the first, which makes room.
+const ROUNDS: usize = 4;
+/// MB that the agent may have more after them than after the first.
+const GROWTH: f64 = 5.0;
+/// Of the connections, how many rows there have to be.
+const LEAST: f64 = 0.999;
+
+/// Redis, each of whose clients asks once.
+pub(super) fn run(arguments: &Arguments, report: &mut Report) -> Result<()> {
+    let home = Scratch::new("bench-churn")?;
+    let case: &Case = &CASES[0];
+    let server = case.server(home.path())?;
+    let mut command = Command::new(place::own()?);
+    command.args(["errand", "serve", "--port", &server.port.to_string(), "--"]).args(server.words);
+    let observer = Observer::of(&["request"], &mut command)?;
+    let (mut rates, mut held) = (vec![], vec![]);
+    for _ in 0..=ROUNDS {
+        rates.push(super::load::connect(server.port, arguments.count(CONNECTIONS))?);
+        held.push(observer.resident()? / 1e6);
+    }
+    let summary = observer.stop()?;
+    let made = (arguments.count(CONNECTIONS) * (1 + ROUNDS)) as f64;
+    let texts = |values: &[f64]| values.iter().map(|it| number(*it)).collect::<Vec<_>>().join(", ");
+    report.note(format!(
+        "churn: {} connections/s; {} MB after each {}; {} rows, {} lost",
+        texts(&rates),
+        texts(&held),
+        arguments.count(CONNECTIONS),
+        summary.rows,
+        summary.lost
+    ));
+    let grown = held[ROUNDS] - held[0];
+    report.figure("churn.growth", grown, "MB", Target::Below(GROWTH));
+    report.figure("churn.rows", summary.rows / made, "of the connections", Target::AtLeast(LEAST));
+    Ok(())
+}
