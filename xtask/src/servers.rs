@@ -1,8 +1,10 @@
-//! The real servers that tests of requests start and stop: nginx, Redis, PostgreSQL, memcached, NATS.
+//! The real servers that tests of requests start and stop: nginx, Redis, PostgreSQL, MariaDB, RabbitMQ,
+//! memcached, NATS.
 //!
 //! To install them would start them, now and whenever the machine boots. So what the machine lacks is
 //! unpacked into a folder and known to nobody; programs that start nothing by themselves (curl, dig,
-//! dnsmasq) are installed like everything else.
+//! dnsmasq) are installed like everything else. What cannot be had is said by name, and the tests that
+//! need it do not run.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -28,6 +30,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("initdb", "postgresql"),
     ("pgbench", "postgresql"),
     ("psql", "postgresql"),
+    ("mariadbd", "mariadb-server-core"),
+    ("mariadb-install-db", "mariadb-server-core"),
+    ("my_print_defaults", "mariadb-client-core"),
+    ("rabbitmq-server", "rabbitmq-server"),
+    ("erl", "erlang-base"),
+    ("epmd", "erlang-base"),
     ("memcached", "memcached"),
     ("nats-server", "nats-server"),
     ("nghttpd", "nghttp2-server"),
@@ -35,11 +43,22 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// What of the packages that those depend on is unpacked with them, by the beginnings of names.
-const WANTED: &[&str] = &["nginx", "redis", "postgresql", "memcached", "nats", "nghttp2", "lib"];
+const WANTED: &[&str] = &[
+    "nginx",
+    "redis",
+    "postgresql",
+    "mariadb",
+    "rabbitmq",
+    "erlang",
+    "memcached",
+    "nats",
+    "nghttp2",
+    "lib",
+];
 /// Large, and for what nobody asks for here: PostgreSQL's compiler, and Perl.
 const UNWANTED: &[&str] = &["libllvm", "libz3", "libperl"];
 
-/// A folder that has all of the programs, for the PATH.
+/// A folder that has the programs, for the PATH.
 pub(crate) struct Servers(PathBuf);
 
 /// Finds them; unpacks what this machine does not have.
@@ -49,6 +68,8 @@ pub(crate) fn ensure() -> Result<Servers> {
     fs::create_dir_all(&home).context(|| home.display().to_string())?;
     let _lock = lock(&home)?;
     let (unpacked, programs) = (home.join("unpacked"), home.join("bin"));
+    // A PATH may have us on it.
+    let on_machine = |name| on_machine(name).filter(|it| !it.starts_with(&home));
     let lacking: Vec<_> = PROGRAMS.iter().filter(|it| on_machine(it.0).is_none()).collect();
     if lacking.iter().any(|it| within(&unpacked, it.0).is_none()) {
         let mut packages: Vec<String> = lacking.iter().map(|it| it.1.to_string()).collect();
@@ -61,8 +82,11 @@ pub(crate) fn ensure() -> Result<Servers> {
         let place = programs.join(name);
         let done = match (on_machine(name), within(&unpacked, name)) {
             (Some(program), _) => symlink(program, &place),
-            (None, Some(program)) => wrap(&unpacked, &program, &place),
-            (None, None) => return Err(Failure::new(format!("{package} brought no {name}"))),
+            (None, Some(program)) => wrap(&unpacked, name, &program, &place),
+            (None, None) => {
+                say(format!("{name} is not to be had ({package}): tests that need it do not run"));
+                continue;
+            }
         };
         done.context(|| place.display().to_string())?;
     }
@@ -98,13 +122,21 @@ fn folder() -> Result<PathBuf> {
 }
 
 fn on_machine(name: &str) -> Option<PathBuf> {
-    postgres(Path::new("/"), name).or_else(|| run::find(name))
+    let root = Path::new("/");
+    rabbit(root, name).or_else(|| postgres(root, name)).or_else(|| run::find(name))
 }
 
 /// The program where packages were unpacked.
 fn within(unpacked: &Path, name: &str) -> Option<PathBuf> {
     let usual = ["usr/sbin", "usr/bin"].map(|folder| unpacked.join(folder).join(name));
-    postgres(unpacked, name).or_else(|| usual.into_iter().find(|file| file.is_file()))
+    let apart = rabbit(unpacked, name).or_else(|| postgres(unpacked, name));
+    apart.or_else(|| usual.into_iter().find(|file| file.is_file()))
+}
+
+/// What is on Debian's PATH by that name becomes another user first, who may not have our files.
+fn rabbit(root: &Path, name: &str) -> Option<PathBuf> {
+    let program = root.join("usr/lib/rabbitmq/bin/rabbitmq-server");
+    if name == "rabbitmq-server" { fs::canonicalize(program).ok() } else { None }
 }
 
 /// Debian keeps PostgreSQL's programs by version, where no PATH looks.
@@ -122,7 +154,15 @@ fn unpack(home: &Path, unpacked: &Path, packages: &[String]) -> Result<()> {
     }
     say(format!("unpacking {} for the tests, not installed", packages.join(", ")));
     let apt = AptRoot::of_this_machine(&home.join("apt"))?;
-    let mut files = apt.closure(packages)?;
+    let mut files = match apt.closure(packages) {
+        Ok(files) => files,
+        // One that Debian lacks must not keep the others away.
+        Err(_) => {
+            packages.iter().filter_map(|it| apt.closure(&[it.clone()]).ok()).flatten().collect()
+        }
+    };
+    files.sort();
+    files.dedup();
     let here = installed()?;
     files.retain(|file| is_wanted(file) && !here.contains(name(file)));
     // What is kept is never half of it.
@@ -153,15 +193,33 @@ fn is_wanted(file: &str) -> bool {
     begins(WANTED) && !begins(UNWANTED)
 }
 
-/// Writes `place`, which runs `program` with the libraries that were unpacked with it.
-fn wrap(unpacked: &Path, program: &Path, place: &Path) -> std::io::Result<()> {
+/// Writes `place`, which runs `program` with the libraries that were unpacked with it, and tells those
+/// that believe to be in /usr where they are.
+fn wrap(unpacked: &Path, name: &str, program: &Path, place: &Path) -> std::io::Result<()> {
     let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
     let libraries = libraries.map(|folder| unpacked.join(folder).display().to_string()).join(":");
-    let program = program.display();
-    fs::write(
-        place,
-        format!("#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' exec '{program}' \"$@\"\n"),
-    )?;
+    let usr = unpacked.join("usr").display().to_string();
+    let mut told = format!("export LD_LIBRARY_PATH='{libraries}'\n");
+    let (mut program, mut words) = (program.display().to_string(), String::new());
+    match name {
+        "mariadb-install-db" => words = format!("--basedir='{usr}'"),
+        "mariadbd" => words = format!("--basedir='{usr}' --lc-messages-dir='{usr}/share/mysql'"),
+        "rabbitmq-server" => {
+            let programs = place.parent().unwrap_or(Path::new("")).display();
+            told += &format!("export ERL_DIR='{programs}/'\n");
+        }
+        "erl" => {
+            // What runs it lies with epmd, in a folder that has its version in its name.
+            let epmd = fs::canonicalize(unpacked.join("usr/bin/epmd"))?;
+            let folder = epmd.parent().unwrap_or(Path::new("")).display();
+            told += &format!(
+                "export ROOTDIR='{usr}/lib/erlang' BINDIR='{folder}' EMU=beam PROGNAME=erl\n"
+            );
+            program = format!("{folder}/erlexec");
+        }
+        _ => {}
+    }
+    fs::write(place, format!("#!/bin/sh\n{told}exec '{program}' \"$@\" {words}\n"))?;
     fs::set_permissions(place, fs::Permissions::from_mode(0o755))
 }
 

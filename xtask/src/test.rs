@@ -173,6 +173,10 @@ impl Parts {
         }
         if let Some(python) = &self.python {
             tests.env(python::VARIABLE, python);
+            let go = python.with_file_name("go");
+            if run::find("go").is_none() && go.is_file() {
+                tests.env("FATHOM_GO", go);
+            }
         }
         if let Some(servers) = &self.servers {
             tests.env("PATH", servers.path()?);

@@ -81,6 +81,7 @@ macro_rules! drivers {
 }
 
 const DRIVERS: &[(&str, &str)] = drivers![
+    "amqp_calls.py",
     "calls.py",
     "dns_calls.py",
     "go_calls.py",
@@ -99,6 +100,7 @@ const DRIVERS: &[(&str, &str)] = drivers![
 /// Every case, in the size of a test of a few seconds.
 pub fn all() -> Vec<Case> {
     use Group::{Dns, Go, Http, Interleaved, Late, Others, Postgres, Redis, Saturated, Shop};
+    const RABBITMQ: &[&str] = &["rabbitmq-server", "erl", "epmd"];
     const MARIADB: &[&str] = &["mariadbd", "mariadb-install-db"];
     const NGINX: &[&str] = &["nginx"];
     const REDIS: &[&str] = &["redis-server", "redis-benchmark", "redis-cli"];
@@ -151,6 +153,7 @@ pub fn all() -> Vec<Case> {
         Case::new(Interleaved, "grpc", "large-answers", 1000, 0, &[], &["grpc"]),
         Case::new(Others, "memcached", "one-by-one", 600, 1000, &["memcached"], &[]),
         Case::new(Others, "mysql", "statements", 300, 300, MARIADB, &["pymysql"]),
+        Case::new(Others, "amqp", "messages", 400, 400, RABBITMQ, &["pika"]),
         Case::new(Others, "nats", "messages", 300, 500, &["nats-server"], &[]),
         go("http1", 1000, 0),
         go("http2", 1000, 0),

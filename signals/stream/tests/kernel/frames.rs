@@ -4,22 +4,22 @@ use std::ops::Range;
 
 use signal_stream::Frames;
 
-pub const PREFACE: &[u8; 8] = b"FRAMES!!";
+pub(crate) const PREFACE: &[u8; 8] = b"FRAMES!!";
 /// The kind of frame of which only the beginning matters.
-pub const BODY: u8 = 1;
+pub(crate) const BODY: u8 = 1;
 /// The kind that matters.
-pub const HEAD: u8 = 2;
+pub(crate) const HEAD: u8 = 2;
 
-pub const FRAMES: Frames = Frames { never: 0xe0 << 24, kinds: 0b110, copied: 0b100 };
+pub(crate) const FRAMES: Frames = Frames { never: 0xe0 << 24, kinds: 0b110, copied: 0b100 };
 
 /// Bytes, and which of them have to be copied.
-pub struct Stream {
-    pub bytes: Vec<u8>,
-    pub wanted: Vec<Range<usize>>,
+pub(crate) struct Stream {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) wanted: Vec<Range<usize>>,
 }
 
 /// Numbers without a pattern, the same each time.
-pub struct Chance(pub u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     fn next(&mut self) -> u64 {
@@ -30,19 +30,19 @@ impl Chance {
     }
 
     /// From 1 up to `most`, small ones as often as large ones.
-    pub fn size(&mut self, most: usize) -> usize {
+    pub(crate) fn size(&mut self, most: usize) -> usize {
         let bits = self.next() % u64::from(most.ilog2() + 1);
         (self.next() as usize % (1 << (bits + 1)) + 1).min(most)
     }
 }
 
-pub fn frame(kind: u8, what: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, what: &[u8]) -> Vec<u8> {
     let length = (what.len() as u32).to_be_bytes();
     [&length[1..], &[kind, 0, 0, 0, 0, 0], what].concat()
 }
 
 /// So many frames behind the preface: heads of up to 12,000 bytes, bodies of up to 60,000.
-pub fn stream(count: usize) -> Stream {
+pub(crate) fn stream(count: usize) -> Stream {
     let mut chance = Chance(1);
     let mut bytes = PREFACE.to_vec();
     let mut wanted = vec![0..PREFACE.len()];
