@@ -1,14 +1,19 @@
 //! From what sockets carry to rows of requests: one worker's share of the connections.
 
+mod policies;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use identity::Identity;
 use kernel::Kernel;
 use l7::{
     Chunk, Closed, Coverage, CoverageRow, Direction, Ends, Engine, Key, Limits, Opened, Request,
+    Ruling,
 };
-use protocols::{Policy, Side, Transport};
+pub use policies::Policies;
+use protocols::{Side, Transport};
 use schema::{
     ClosedSocket, Event, Moved, OpenedSocket, Origin, ProcessKey, Sink, SocketNews, Table,
 };
@@ -22,14 +27,16 @@ pub struct Settings {
     pub message_bytes: u32,
     /// Bytes that are copied of a connection in a second.
     pub second_bytes: u32,
-    /// What may be kept of what is said.
-    pub policy: Policy,
+    /// What may be kept of what is said, by whom.
+    pub policies: Policies,
 }
 
 /// Reads connections.
 pub(crate) struct Requests {
     kernel: Arc<Kernel>,
+    identity: Arc<Identity>,
     engine: Engine,
+    policies: Policies,
     sockets: HashMap<u64, Socket>,
     done: Vec<Request>,
     over: Vec<(Origin, Request)>,
@@ -47,18 +54,22 @@ struct Socket {
     origin: Origin,
     /// What the kernel was told of it, and of what is said inside its TLS.
     verdict: [Verdict; 2],
+    /// What holds for whoever is in this cgroup, once that is known.
+    ruling: Option<(u64, Ruling)>,
 }
 
 /// What is counted for the ledger.
 struct Books {
     requests: Account,
     bytes: Account,
+    sockets: Account,
 }
 
 /// The stage under which bytes and requests are counted.
 pub(crate) const STAGE: &str = "requests";
 /// What is counted there that is no request.
 pub(crate) const BYTES: &str = "bytes";
+const SOCKETS: &str = "sockets";
 
 /// Which tables are wanted, so that no others are written.
 #[derive(Debug, Clone, Copy)]
@@ -80,13 +91,18 @@ const IDLE: i64 = 600_000_000_000;
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { message_bytes: 4096, second_bytes: 4 << 20, policy: Policy::default() }
+        Settings { message_bytes: 4096, second_bytes: 4 << 20, policies: Policies::default() }
     }
 }
 
 /// The tables that are made of what sockets carry.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
     std::iter::once(protocols::REQUEST).chain(l7::tables())
+}
+
+/// Whether a table has what was said, and not only how much.
+pub(crate) fn is_said(table: &'static Table) -> bool {
+    !std::ptr::eq(table, CoverageRow::TABLE) && tables().any(|it| std::ptr::eq(it, table))
 }
 
 /// Whether any of `tables` needs all this.
@@ -125,6 +141,7 @@ impl Requests {
     /// Nothing is read yet. `nobody` is where rows come from that are nobody's.
     pub(crate) fn new(
         kernel: Arc<Kernel>,
+        identity: Arc<Identity>,
         ledger: &Ledger,
         settings: &Settings,
         nobody: Origin,
@@ -132,7 +149,9 @@ impl Requests {
         let now = Instant::now();
         Requests {
             kernel,
-            engine: Engine::new(Limits::default(), settings.policy.clone()),
+            identity,
+            engine: Engine::new(Limits::default(), settings.policies.strictest()),
+            policies: settings.policies.clone(),
             sockets: HashMap::new(),
             done: Vec::new(),
             over: Vec::new(),
@@ -143,6 +162,7 @@ impl Requests {
             books: Books {
                 requests: ledger.account(STAGE, protocols::REQUEST.name),
                 bytes: ledger.account(STAGE, BYTES),
+                sockets: ledger.account(STAGE, SOCKETS),
             },
         }
     }
@@ -185,7 +205,11 @@ impl Requests {
             from_middle: opened.from_middle,
             time: time(origin.time),
         });
-        self.sockets.insert(opened.socket, Socket { origin, verdict: [Verdict::None; 2] });
+        self.books.sockets.taken.add(1);
+        self.books.sockets.passed.add(1);
+        if self.sockets.insert(opened.socket, Socket::of(origin)).is_some() {
+            self.books.sockets.lacking("told_again", 1);
+        }
     }
 
     fn moved(&mut self, origin: Origin, moved: &Moved, bytes: &[u8]) {
@@ -201,14 +225,15 @@ impl Requests {
             time: time(origin.time),
             peer: moved.peer,
         };
-        let fresh = Socket { origin, verdict: [Verdict::None; 2] };
-        let socket = self.sockets.entry(moved.socket).or_insert(fresh);
-        socket.origin = origin;
         if moved.tls && moved.from_middle {
             self.engine.opened_inside(key, origin.process, true, chunk.time);
         }
+        self.rule(&chunk, origin);
+        let socket = self.sockets.entry(moved.socket).or_insert_with(|| Socket::of(origin));
+        socket.origin = origin;
         self.engine.data(&chunk, &mut self.done);
         let verdict = match self.engine.protocol(&key) {
+            _ if self.engine.is_refused(&key) => Verdict::Pass,
             Some("tls") => Verdict::Pass,
             Some(_) if self.engine.is_dense(&key) => Verdict::Whole,
             Some(_) => Verdict::Read,
@@ -220,6 +245,27 @@ impl Requests {
             // Where it fails, the kernel goes on as before: it copies less, or more than it has to.
             let _ = signal_stream::judge(&self.kernel, moved.socket, moved.tls, verdict);
         }
+        self.settle();
+    }
+
+    /// Sees to it that no more is kept of a connection than may be of who moves its bytes now.
+    fn rule(&mut self, chunk: &Chunk, origin: Origin) {
+        if self.policies.is_one() || !self.engine.take_up(chunk) {
+            return;
+        }
+        let socket = chunk.key.socket;
+        let socket = self.sockets.entry(socket).or_insert_with(|| Socket::of(origin));
+        let decided = socket.ruling.as_ref().filter(|(cgroup, _)| *cgroup == origin.cgroup);
+        let ruling = match decided {
+            Some((_, ruling)) => ruling.clone(),
+            None => {
+                let (ruling, known) = self.policies.of(origin.cgroup, self.identity.cgroups());
+                socket.ruling = known.then(|| (origin.cgroup, ruling.clone()));
+                ruling.clone()
+            }
+        };
+        self.engine.rule(chunk.key, &ruling, &mut self.done);
+        // What is over with it was said by who moved the bytes before.
         self.settle();
     }
 
@@ -270,6 +316,13 @@ impl Requests {
     }
 }
 
+impl Socket {
+    /// A socket of which nothing was thought yet.
+    fn of(origin: Origin) -> Socket {
+        Socket { origin, verdict: [Verdict::None; 2], ruling: None }
+    }
+}
+
 impl Books {
     /// Takes over what became of bytes and of requests.
     fn count(&self, coverage: &Coverage) {
@@ -284,6 +337,7 @@ impl Books {
             ("in_tls", coverage.tls),
             ("tls_opened", coverage.tls_opened),
             ("unread_protocol", coverage.unread),
+            ("refused_by_policy", coverage.by_policy),
         ] {
             if count > 0 {
                 self.bytes.drop(reason, count);

@@ -12,12 +12,13 @@ use crate::look::{Look, View, look, look_one_sided};
 use crate::pairs::{Exchange, Pairs};
 use crate::stream::{Bench, Spoken, Stop};
 use crate::weight::Weight;
-use crate::{Chunk, Direction, Key, Limits, Opened, Outcome, Request};
+use crate::{Chunk, Direction, Key, Limits, Opened, Outcome, Request, Ruling};
 
 /// A connection and all that is held of it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     about: Opened,
+    ruling: Ruling,
     lanes: [Lane; 2],
     datagrams: Datagrams,
     reading: Reading,
@@ -55,7 +56,6 @@ struct Looks {
 /// What a connection is given to work with, and where it puts what comes out.
 pub(crate) struct Context<'a> {
     pub limits: &'a Limits,
-    pub policy: &'a Arc<Policy>,
     pub now: u64,
     pub requests: &'a mut Vec<Request>,
     pub covered: &'a mut Vec<Covered>,
@@ -65,7 +65,7 @@ pub(crate) struct Context<'a> {
 const LONGEST_PAUSE: u32 = 12;
 
 impl Connection {
-    pub(crate) fn new(about: Opened) -> Connection {
+    pub(crate) fn new(about: Opened, ruling: Ruling) -> Connection {
         let lane = || if about.from_middle { Lane::default() } else { Lane::from_start() };
         let datagrams = match about.from_middle {
             true => Datagrams::default(),
@@ -75,7 +75,11 @@ impl Connection {
             about,
             lanes: [lane(), lane()],
             datagrams,
-            reading: Reading::Looking,
+            reading: match ruling {
+                Ruling::Read(_) => Reading::Looking,
+                Ruling::Refuse => Reading::Passing(Class::ByPolicy),
+            },
+            ruling,
             pairs: if about.from_middle { Pairs::adrift() } else { Pairs::default() },
             books: Coverage::default(),
             looks: Looks { since: about.time, ..Looks::default() },
@@ -95,6 +99,34 @@ impl Connection {
     pub(crate) fn is_read_inside(&mut self, key: Key) -> Opened {
         self.read_inside = true;
         Opened { key, ..self.about }
+    }
+
+    /// Whether this holds for it already.
+    pub(crate) fn is_ruled(&self, ruling: &Ruling) -> bool {
+        self.ruling == *ruling
+    }
+
+    /// From here on another ruling holds.
+    pub(crate) fn rule(&mut self, ruling: &Ruling, context: &mut Context) {
+        let before = std::mem::replace(&mut self.ruling, ruling.clone());
+        match (ruling, &mut self.reading) {
+            (Ruling::Refuse, _) => {
+                self.leave(Outcome::Unseen, Reading::Passing(Class::ByPolicy), context);
+                self.drop_all(Class::ByPolicy);
+            }
+            (Ruling::Read(policy), Reading::Spoken(spoken)) => match before {
+                Ruling::Read(before) if policy.covers(&before) => spoken.conversation.keep(policy),
+                // What was heard of it may be more than may be kept now, so all of it is forgotten.
+                Ruling::Read(_) | Ruling::Refuse => {
+                    self.drop_all(Class::Skipped);
+                    self.leave(Outcome::Unseen, Reading::Looking, context);
+                }
+            },
+            (Ruling::Read(_), Reading::Passing(Class::ByPolicy)) => {
+                self.leave(Outcome::Unseen, Reading::Looking, context);
+            }
+            (Ruling::Read(_), Reading::Looking | Reading::Passing(_)) => {}
+        }
     }
 
     pub(crate) fn add(&mut self, chunk: &Chunk, context: &mut Context) {
@@ -147,12 +179,7 @@ impl Connection {
             self.settle_for_one_side(context);
             self.work(true, context);
         }
-        let class = match self.reading {
-            Reading::Spoken(_) => Class::Skipped,
-            Reading::Looking => Class::Unknown,
-            Reading::Passing(class) => class,
-        };
-        self.drop_all(class);
+        self.drop_all(self.class());
         self.end_pairs(Outcome::Closed, context);
         self.report(context);
     }
@@ -164,7 +191,8 @@ impl Connection {
             Reading::Looking | Reading::Passing(_) => 0,
         };
         let lanes: usize = self.lanes.iter().map(Lane::held).sum();
-        lanes + self.datagrams.bytes() + conversation + self.pairs.count() * 512
+        let pairs = self.pairs.count() * (512 + self.ruling.bodies());
+        lanes + self.datagrams.bytes() + conversation + pairs
     }
 
     /// Bytes that were moved and not counted as anything yet.
@@ -377,11 +405,15 @@ impl Connection {
     }
 
     fn name(&mut self, protocol: &'static Protocol, side: Side, context: &mut Context) {
+        let Ruling::Read(policy) = &self.ruling else {
+            return;
+        };
+        let policy: Arc<Policy> = policy.clone();
         self.report_settled(context);
         let conversation = (protocol.converse)(&Setting {
             transport: self.about.transport,
             from_middle: self.about.from_middle || self.looks.failed > 0,
-            policy: context.policy.clone(),
+            policy,
         });
         self.reading = Reading::Spoken(Box::new(Spoken::new(protocol, conversation, side)));
     }
@@ -461,16 +493,31 @@ impl Connection {
             Stop::Switched(Next::Tls) => Reading::Passing(Class::Tls),
             Stop::Switched(Next::Unread(_)) => Reading::Passing(Class::Unread),
         };
-        let outcome = if stop == Stop::GaveUp { Outcome::Unseen } else { Outcome::Closed };
-        self.end_pairs(outcome, context);
-        self.report(context);
-        self.reading = reading;
-        self.pairs = match stop {
-            Stop::GaveUp => Pairs::after_gap(),
-            Stop::Waits(_) | Stop::Switched(_) => Pairs::default(),
-        };
-        self.looks.since = context.now;
+        if stop == Stop::GaveUp {
+            self.leave(Outcome::Unseen, reading, context);
+        } else {
+            self.leave(Outcome::Closed, reading, context);
+            self.pairs = Pairs::default();
+        }
         true
+    }
+
+    /// What was spoken is not any more: its requests are over, and all begins anew behind a gap.
+    fn leave(&mut self, outcome: Outcome, reading: Reading, context: &mut Context) {
+        self.end_pairs(outcome, context);
+        self.report_settled(context);
+        self.reading = reading;
+        self.pairs = Pairs::after_gap();
+        self.looks.since = context.now;
+    }
+
+    /// What bytes are counted as that are given up now.
+    fn class(&self) -> Class {
+        match self.reading {
+            Reading::Spoken(_) => Class::Skipped,
+            Reading::Looking => Class::Unknown,
+            Reading::Passing(class) => class,
+        }
     }
 
     fn end_pairs(&mut self, outcome: Outcome, context: &mut Context) {

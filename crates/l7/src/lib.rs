@@ -20,6 +20,7 @@ mod look;
 mod pairs;
 mod request;
 mod rows;
+mod ruling;
 mod stream;
 mod weight;
 
@@ -29,3 +30,4 @@ pub use engine::Engine;
 pub use limits::Limits;
 pub use request::{Outcome, Request, Times};
 pub use rows::{CoverageRow, tables};
+pub use ruling::Ruling;

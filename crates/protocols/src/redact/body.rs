@@ -66,7 +66,8 @@ pub fn body(said: &[u8], kind: Kind, cut: bool) -> Option<String> {
 /// What is cut may be half a card number, an address or a token, which nobody would know as one: so the
 /// last word goes, and digits that stand in groups.
 fn without_last_word(said: &str) -> &str {
-    let is_word = |it: char| it.is_alphanumeric() || matches!(it, '_' | '-' | '.' | '@' | '+' | '%');
+    let is_word =
+        |it: char| it.is_alphanumeric() || matches!(it, '_' | '-' | '.' | '@' | '+' | '%');
     let said = said.trim_end_matches(is_word);
     let front = said.trim_end_matches(|it: char| it.is_ascii_digit() || matches!(it, ' ' | '-'));
     let has_groups = said[front.len()..].contains(|it: char| it.is_ascii_digit());
