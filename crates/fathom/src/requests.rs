@@ -303,6 +303,9 @@ impl Requests {
             let known = self.sockets.get(&covered.key.socket).map(|it| it.origin);
             let origin = known.unwrap_or(Origin { process: covered.process, ..self.nobody });
             self.books.count(&covered.coverage);
+            if covered.key.tls {
+                self.books.sockets.lacking("tls_told_again", covered.coverage.told_again);
+            }
             let place = self.coverage.entry((covered.process, covered.protocol));
             let (_, sum) = place.or_insert((origin, Coverage::default()));
             *sum += covered.coverage;

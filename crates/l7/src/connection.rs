@@ -244,6 +244,9 @@ impl Connection {
     }
 
     fn add_bytes(&mut self, chunk: &Chunk, context: &mut Context) {
+        if self.counts_anew(chunk) {
+            self.begin_anew(context);
+        }
         let room = context.limits.held_one_way;
         let turned = self.looks.last != Some(chunk.direction);
         self.looks.last = Some(chunk.direction);
@@ -265,6 +268,28 @@ impl Connection {
             }
         }
         self.work(false, context);
+    }
+
+    /// Whether the kernel side has forgotten it and met it again: then what it counts by itself, which is
+    /// all but TCP's bytes, begins at 0 again.
+    fn counts_anew(&self, chunk: &Chunk) -> bool {
+        let counted = self.about.key.tls || self.about.ends.local.is_none();
+        counted && chunk.position == 0 && self.lanes[chunk.direction as usize].end() > 0
+    }
+
+    /// What was said between is not known, nor how much it was.
+    fn begin_anew(&mut self, context: &mut Context) {
+        for lane in &mut self.lanes {
+            lane.give_up(u64::MAX, &mut self.books);
+        }
+        self.drop_all(self.class());
+        let reading = match self.reading {
+            Reading::Passing(class) => Reading::Passing(class),
+            Reading::Looking | Reading::Spoken(_) => Reading::Looking,
+        };
+        self.leave(Outcome::Unseen, reading, context);
+        self.lanes = [Lane::default(), Lane::default()];
+        self.books.told_again += 1;
     }
 
     fn add_datagram(&mut self, chunk: &Chunk, context: &mut Context) {

@@ -36,6 +36,8 @@ pub struct Coverage {
     pub by_policy: u64,
     /// Bytes whose position was told before; not part of `moved`.
     pub repeated: u64,
+    /// How often it was forgotten by the kernel side and told anew.
+    pub told_again: u64,
     /// Requests that were given out.
     pub requests: u64,
     /// Those of them that had their response, or need none.
@@ -156,6 +158,7 @@ impl AddAssign for Coverage {
             unread,
             by_policy,
             repeated,
+            told_again,
             requests,
             answered,
             response_unseen,
@@ -175,6 +178,7 @@ impl AddAssign for Coverage {
         self.unread += unread;
         self.by_policy += by_policy;
         self.repeated += repeated;
+        self.told_again += told_again;
         self.requests += requests;
         self.answered += answered;
         self.response_unseen += response_unseen;

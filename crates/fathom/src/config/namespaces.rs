@@ -49,7 +49,7 @@ pub(super) fn is_name(name: &str) -> bool {
 
 impl Keep {
     /// What may be kept, where `all` says what is not given; `None` where nothing is read.
-    pub(super) fn policy(&self, all: &Requests) -> Option<Policy> {
+    pub fn policy(&self, all: &Requests) -> Option<Policy> {
         let Keep { read, headers, denied_headers, query_values, literals, bodies } = self;
         let whole = all.policy();
         let denied = denied_headers.as_ref();

@@ -154,6 +154,14 @@ impl Message {
         }
     }
 
+    /// What is kept of its body.
+    pub fn body(&self) -> Option<&str> {
+        match self {
+            Message::Request(request) => request.body.as_deref(),
+            Message::Response(response) => response.body.as_deref(),
+        }
+    }
+
     /// The same with its body.
     pub(crate) fn with_body(mut self, said: Option<String>) -> Message {
         match &mut self {
