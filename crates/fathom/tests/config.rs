@@ -205,12 +205,12 @@ fn what_is_wrong_is_told_with_its_place_and_the_nearest_right_word() {
             "fathom.yaml:2:3: requests.namespaces: dev: bodies: 5KiB is more than is copied of a message, which is 4KiB",
         ),
         (
-            "requests: {namespaces: {Dev: {}}}",
-            "fathom.yaml:1:1: requests.namespaces: `Dev` is no namespace: its name is up to 63 small letters, digits and `-`",
+            "requests:\n  namespaces: {Dev: {}}\n",
+            "fathom.yaml:2:3: requests.namespaces: `Dev` is no namespace: its name is up to 63 small letters, digits and `-`",
         ),
         (
-            "requests: {bodies: 1MiB}",
-            "fathom.yaml:1:1: requests.bodies: 1MiB is more than is copied of a message, which is 4KiB",
+            "requests:\n  bodies: 1MiB\n",
+            "fathom.yaml:2:3: requests.bodies: 1MiB is more than is copied of a message, which is 4KiB",
         ),
         ("scope: {pids: [-1]}", "fathom.yaml:1:16: scope: `-1` is not; write a whole number"),
         (

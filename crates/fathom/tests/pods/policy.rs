@@ -55,16 +55,25 @@ fn what_is_kept_depends_on_the_namespace() {
         .stderr(fs::File::create(&log).expect("a log"))
         .spawn()
         .expect("it starts");
-    // A call of a namespace that is read is told once the scope stands.
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let told = || fs::read_to_string(&rows).unwrap_or_default();
     let begun = Instant::now();
-    while !fs::read_to_string(&rows).unwrap_or_default().contains("\"http_request\"") {
-        let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut waits = || {
         assert!(agent.try_wait().expect("our own child").is_none(), "{}", said());
-        assert!(begun.elapsed() < Duration::from_secs(60), "no row: {}", said());
+        assert!(begun.elapsed() < Duration::from_secs(60), "in vain: {}", said());
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    // A call of a namespace that is read is told once the scope stands.
+    while !told().contains("/begin") {
         call(&pods[2], &server, "/begin");
+        waits();
     }
-    pods.each_ref().map(|pod| call(pod, &server, "/order?who=jo"));
-    std::thread::sleep(Duration::from_millis(200));
+    for pod in &pods {
+        call(pod, &server, "/order?who=jo");
+    }
+    while !["/order?who=jo", "/order?who=***"].iter().all(|path| told().contains(path)) {
+        waits();
+    }
     let asked = Command::new("kill").args(["-INT", &agent.id().to_string()]).status();
     assert!(asked.is_ok_and(|it| it.success()) && agent.wait().expect("our own child").success());
 
