@@ -1,6 +1,8 @@
 //! From what sockets carry to rows of requests: one worker's share of the connections.
 
 mod policies;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +35,7 @@ pub struct Settings {
 
 /// Reads connections.
 pub(crate) struct Requests {
-    kernel: Arc<Kernel>,
+    judge: Judge,
     identity: Arc<Identity>,
     engine: Engine,
     policies: Policies,
@@ -47,6 +49,9 @@ pub(crate) struct Requests {
     nobody: Origin,
     books: Books,
 }
+
+/// Tells the kernel what is thought of a connection, or of what is said inside its TLS.
+pub(crate) type Judge = Box<dyn Fn(u64, bool, Verdict) + Send>;
 
 /// What is kept of a socket beside what the engine has.
 struct Socket {
@@ -137,10 +142,17 @@ pub fn told(settings: &Settings) -> signal_stream::Settings {
     signal_stream::Settings { signatures, message_bytes, second_bytes, reads_tls: false }
 }
 
+/// Tells this kernel. Where it fails, the kernel goes on as before: it copies less, or more than it has to.
+pub(crate) fn judge_by(kernel: Arc<Kernel>) -> Judge {
+    Box::new(move |socket, tls, verdict| {
+        let _ = signal_stream::judge(&kernel, socket, tls, verdict);
+    })
+}
+
 impl Requests {
     /// Nothing is read yet. `nobody` is where rows come from that are nobody's.
     pub(crate) fn new(
-        kernel: Arc<Kernel>,
+        judge: Judge,
         identity: Arc<Identity>,
         ledger: &Ledger,
         settings: &Settings,
@@ -148,7 +160,7 @@ impl Requests {
     ) -> Requests {
         let now = Instant::now();
         Requests {
-            kernel,
+            judge,
             identity,
             engine: Engine::new(Limits::default(), settings.policies.strictest()),
             policies: settings.policies.clone(),
@@ -242,8 +254,7 @@ impl Requests {
         let told = &mut socket.verdict[usize::from(moved.tls)];
         if *told != verdict {
             *told = verdict;
-            // Where it fails, the kernel goes on as before: it copies less, or more than it has to.
-            let _ = signal_stream::judge(&self.kernel, moved.socket, moved.tls, verdict);
+            (self.judge)(moved.socket, moved.tls, verdict);
         }
         self.settle();
     }
@@ -367,14 +378,4 @@ fn transport(datagrams: bool) -> Transport {
 /// The engine's clock: nanoseconds since 1970, never before.
 fn time(time: i64) -> u64 {
     u64::try_from(time).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_has_room_for_all_that_protocols_look_for() {
-        signal_stream::check(&told(&Settings::default())).expect("it fits");
-    }
 }

@@ -262,8 +262,9 @@ impl Session {
                 profiling: self.profiling.clone(),
                 requests: self.requests.as_ref().map(|settings| {
                     let nobody = self.node.own_origin();
-                    let (kernel, identity) = (self.kernel.clone(), self.identity.clone());
-                    Requests::new(kernel, identity, &self.ledger, settings, nobody)
+                    let judge = requests::judge_by(self.kernel.clone());
+                    let identity = self.identity.clone();
+                    Requests::new(judge, identity, &self.ledger, settings, nobody)
                 }),
                 libraries: self.libraries.clone(),
             };
