@@ -549,40 +549,6 @@ impl Requests {
             ),
         }
     }
-
-    /// What may be kept where no namespace says something else.
-    fn policy(&self) -> protocols::Policy {
-        protocols::Policy {
-            headers: self.headers,
-            denied_headers: self.denied_headers.iter().map(|it| it.0.to_lowercase()).collect(),
-            query_values: self.query_values,
-            literals: self.literals,
-            bodies: self.bodies.0 as usize,
-        }
-    }
-
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        let most = self.message.0;
-        let too_much = |size: Size| size.0 > most;
-        let words = |size: Size| {
-            format!("{size} is more than is copied of a message, which is {}", self.message)
-        };
-        if too_much(self.bodies) {
-            return Err(("requests.bodies", words(self.bodies)));
-        }
-        for (name, keep) in &self.namespaces.0 {
-            if let Some(size) = keep.bodies.filter(|it| too_much(*it)) {
-                return Err(("requests.namespaces", format!("{name}: bodies: {}", words(size))));
-            }
-            if !namespaces::is_name(name) {
-                let words = format!(
-                    "`{name}` is no namespace: its name is up to 63 small letters, digits and `-`"
-                );
-                return Err(("requests.namespaces", words));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Profile {
