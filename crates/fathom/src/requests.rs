@@ -245,7 +245,7 @@ impl Requests {
         socket.origin = origin;
         self.engine.data(&chunk, &mut self.done);
         let verdict = match self.engine.protocol(&key) {
-            _ if self.engine.is_refused(&key) => Verdict::Pass,
+            _ if self.policies.refuses() && self.engine.is_refused(&key) => Verdict::Pass,
             Some("tls") => Verdict::Pass,
             Some(_) if self.engine.is_dense(&key) => Verdict::Whole,
             Some(_) => Verdict::Read,

@@ -7,6 +7,8 @@ use schema::{Change, Decoded, PodName, Value};
 use telemetry::Side as Count;
 
 use super::*;
+use crate::node::Node;
+use crate::stream::Stream;
 
 const WEB: u64 = 2;
 const PAY: u64 = 3;
@@ -78,7 +80,8 @@ impl Bench {
 
     fn origin(&mut self, cgroup: u64) -> Origin {
         self.now += 1_000_000;
-        Origin { time: self.now, cgroup, ..Origin::default() }
+        let process = ProcessKey { start: cgroup, pid: cgroup as u32, boot: 1 };
+        Origin { time: self.now, process, cgroup, ..Origin::default() }
     }
 
     fn opened(&mut self) {
@@ -219,4 +222,39 @@ fn a_socket_that_the_kernel_forgot_is_counted() {
     bench.positions = [0; 2];
     bench.call(WEB);
     assert_eq!((lacking(&bench), bench.rows().len()), (Some(1), 2));
+}
+
+/// The pods are named when the rows are there already, and before they are told.
+#[test]
+fn rows_are_told_of_those_only_who_may_be() {
+    let mut bench = Bench::new();
+    let bus = Arc::new(bus::Bus::new(&bench.ledger));
+    let told = bus.subscribe("all", bus::Capacity::default(), bus::Policy::Block, None);
+    let tables: Vec<_> = tables().collect();
+    let (identity, policies) = (bench.identity.clone(), bench.requests.policies.clone());
+    let stream = Stream::new(Node::here(), Vec::new(), tables, identity, bus, &bench.ledger);
+    let mut stream = stream.governed(&policies);
+    let mut pass_on = |bench: &mut Bench| {
+        std::mem::swap(stream.sink(), &mut bench.sink);
+        stream.flush();
+        let batches = std::iter::from_fn(|| told.try_recv().ok());
+        batches.map(|batch| batch.len()).sum::<usize>()
+    };
+    let dropped = |bench: &Bench, why: &'static str| {
+        let entries = bench.ledger.dropped();
+        let rows = entries.iter().filter(|it| it.stage == "enrich");
+        rows.filter(|it| it.side == Count::Dropped(why)).map(|it| it.count).sum::<u64>()
+    };
+    bench.opened();
+    bench.call(WEB);
+    assert_eq!((pass_on(&mut bench), dropped(&bench, "pod_unknown")), (0, 1));
+    bench.call(WEB);
+    bench.named(WEB, "shop");
+    assert_eq!((pass_on(&mut bench), dropped(&bench, "pod_unknown")), (1, 1));
+    bench.call(PAY);
+    bench.call(PAY);
+    let waiting = bench.sink.len() as u64;
+    assert!(waiting > 0);
+    bench.named(PAY, "payments");
+    assert_eq!((pass_on(&mut bench), dropped(&bench, "refused_by_policy")), (0, waiting));
 }
