@@ -99,7 +99,7 @@ static __always_inline bool step_on(struct scratch_value *s, const struct stream
 	if (!is_frame(frames, walk->front))
 		return false;
 	from = walk->frame > walk->begin ? walk->frame : walk->begin;
-	wanted = walk->frame + FRONT + GLANCE;
+	wanted = walk->frame + FRONT + frames->first;
 	next = walk->frame + FRONT;
 	next += (__u32)walk->front[0] << 16 | (__u32)walk->front[1] << 8 | walk->front[2];
 	if (wanted > next || frames->copied >> walk->front[3] & 1)

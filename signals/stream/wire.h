@@ -79,7 +79,9 @@ struct stream_signature_record {
 struct stream_frames_record {
 	__u64 never;		/* bits that are not set in the first eight bytes, as they lie in memory */
 	__u32 kinds;		/* which there are, a bit each */
-	__u32 copied;		/* which are copied whole; of others the first bytes are */
+	__u32 copied;		/* which are copied whole */
+	__u32 first;		/* of others so many bytes are, behind the nine */
+	__u32 spare;
 };
 
 /*

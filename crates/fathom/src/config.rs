@@ -5,6 +5,7 @@
 
 mod environment;
 mod keys;
+mod namespaces;
 mod problem;
 mod receivers;
 mod values;
@@ -16,6 +17,7 @@ use keys::{Setting, sections};
 use schema::Table;
 use scope::Scope;
 
+pub use namespaces::{Keep, Namespaces};
 pub use problem::Problem;
 pub use values::{
     Choice, Folder, Listen, LogFormat, LogLevel, Matching, Mechanism, Name, OutputKind, Path,
@@ -144,6 +146,13 @@ sections! {
         query_values: bool = false,
         /// Whether literals of SQL and keys of caches are kept.
         literals: bool = false,
+        /// How many bytes are kept of each HTTP body that is text and not compressed (JSON, forms, XML):
+        /// values of secret keys, card numbers, addresses and tokens are taken out. No more than
+        /// `message` is copied, with the headers before it. 0 keeps none.
+        bodies: Size = Size(0),
+        /// Namespaces of which something else holds: {payments: {read: false}, dev: {bodies: 1KiB}}.
+        /// What is not given there is as above. Until a pod's name is known, what all of them allow.
+        namespaces: Namespaces = Namespaces::default(),
         /// Where requests are sent to as OTLP spans and metrics: {url: …, every: 10s, request: …}.
         push: Vec<deliver::Upload> = Vec::new(),
     }
@@ -379,6 +388,7 @@ impl Config {
             let words = format!("1 byte to 8 KiB, not {} bytes", self.requests.message.0);
             return Err(("requests.message", words));
         }
+        self.requests.check()?;
         if u32::try_from(self.requests.connection.0).is_err() {
             return Err(("requests.connection", "less than 4 GiB a second".to_string()));
         }
@@ -529,12 +539,14 @@ impl Requests {
         requests::Settings {
             message_bytes: self.message.0 as u32,
             second_bytes: self.connection.0 as u32,
-            policy: protocols::Policy {
-                headers: self.headers,
-                denied_headers: self.denied_headers.iter().map(|it| it.0.to_lowercase()).collect(),
-                query_values: self.query_values,
-                literals: self.literals,
-            },
+            policies: requests::Policies::new(
+                self.policy(),
+                self.namespaces
+                    .0
+                    .iter()
+                    .map(|(name, it)| (name.clone(), it.policy(self)))
+                    .collect(),
+            ),
         }
     }
 }

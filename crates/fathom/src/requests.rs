@@ -1,14 +1,21 @@
 //! From what sockets carry to rows of requests: one worker's share of the connections.
 
+mod policies;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use identity::Identity;
 use kernel::Kernel;
 use l7::{
     Chunk, Closed, Coverage, CoverageRow, Direction, Ends, Engine, Key, Limits, Opened, Request,
+    Ruling,
 };
-use protocols::{Policy, Side, Transport};
+pub use policies::Policies;
+use protocols::{Side, Transport};
 use schema::{
     ClosedSocket, Event, Moved, OpenedSocket, Origin, ProcessKey, Sink, SocketNews, Table,
 };
@@ -22,14 +29,16 @@ pub struct Settings {
     pub message_bytes: u32,
     /// Bytes that are copied of a connection in a second.
     pub second_bytes: u32,
-    /// What may be kept of what is said.
-    pub policy: Policy,
+    /// What may be kept of what is said, by whom.
+    pub policies: Policies,
 }
 
 /// Reads connections.
 pub(crate) struct Requests {
-    kernel: Arc<Kernel>,
+    judge: Judge,
+    identity: Arc<Identity>,
     engine: Engine,
+    policies: Policies,
     sockets: HashMap<u64, Socket>,
     done: Vec<Request>,
     over: Vec<(Origin, Request)>,
@@ -41,24 +50,31 @@ pub(crate) struct Requests {
     books: Books,
 }
 
+/// Tells the kernel what is thought of a connection, or of what is said inside its TLS.
+pub(crate) type Judge = Box<dyn Fn(u64, bool, Verdict) + Send>;
+
 /// What is kept of a socket beside what the engine has.
 struct Socket {
     /// Who moved its last bytes.
     origin: Origin,
     /// What the kernel was told of it, and of what is said inside its TLS.
     verdict: [Verdict; 2],
+    /// What holds for whoever is in this cgroup, once that is known.
+    ruling: Option<(u64, Ruling)>,
 }
 
 /// What is counted for the ledger.
 struct Books {
     requests: Account,
     bytes: Account,
+    sockets: Account,
 }
 
 /// The stage under which bytes and requests are counted.
 pub(crate) const STAGE: &str = "requests";
 /// What is counted there that is no request.
 pub(crate) const BYTES: &str = "bytes";
+const SOCKETS: &str = "sockets";
 
 /// Which tables are wanted, so that no others are written.
 #[derive(Debug, Clone, Copy)]
@@ -80,13 +96,18 @@ const IDLE: i64 = 600_000_000_000;
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { message_bytes: 4096, second_bytes: 4 << 20, policy: Policy::default() }
+        Settings { message_bytes: 4096, second_bytes: 4 << 20, policies: Policies::default() }
     }
 }
 
 /// The tables that are made of what sockets carry.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
     std::iter::once(protocols::REQUEST).chain(l7::tables())
+}
+
+/// Whether a table has what was said, and not only how much.
+pub(crate) fn is_said(table: &'static Table) -> bool {
+    !std::ptr::eq(table, CoverageRow::TABLE) && tables().any(|it| std::ptr::eq(it, table))
 }
 
 /// Whether any of `tables` needs all this.
@@ -102,6 +123,9 @@ impl Wanted {
         Wanted { own, over_all: is_wanted(protocols::REQUEST), coverage: is_wanted(coverage) }
     }
 }
+
+/// What is copied of frames that carry bodies: how a message of gRPC begins.
+const FIRST: u32 = 64;
 
 /// What the kernel side is told to copy.
 pub fn told(settings: &Settings) -> signal_stream::Settings {
@@ -125,22 +149,33 @@ pub fn told(settings: &Settings) -> signal_stream::Settings {
         never: it.never,
         kinds: it.kinds,
         copied: it.copied,
+        first: FIRST.max(settings.policies.bodies()),
     });
     signal_stream::Settings { signatures, frames, message_bytes, second_bytes, reads_tls: false }
+}
+
+/// Tells this kernel. Where it fails, the kernel goes on as before: it copies less, or more than it has to.
+pub(crate) fn judge_by(kernel: Arc<Kernel>) -> Judge {
+    Box::new(move |socket, tls, verdict| {
+        let _ = signal_stream::judge(&kernel, socket, tls, verdict);
+    })
 }
 
 impl Requests {
     /// Nothing is read yet. `nobody` is where rows come from that are nobody's.
     pub(crate) fn new(
-        kernel: Arc<Kernel>,
+        judge: Judge,
+        identity: Arc<Identity>,
         ledger: &Ledger,
         settings: &Settings,
         nobody: Origin,
     ) -> Requests {
         let now = Instant::now();
         Requests {
-            kernel,
-            engine: Engine::new(Limits::default(), settings.policy.clone()),
+            judge,
+            identity,
+            engine: Engine::new(Limits::default(), settings.policies.strictest()),
+            policies: settings.policies.clone(),
             sockets: HashMap::new(),
             done: Vec::new(),
             over: Vec::new(),
@@ -151,6 +186,7 @@ impl Requests {
             books: Books {
                 requests: ledger.account(STAGE, protocols::REQUEST.name),
                 bytes: ledger.account(STAGE, BYTES),
+                sockets: ledger.account(STAGE, SOCKETS),
             },
         }
     }
@@ -193,7 +229,11 @@ impl Requests {
             from_middle: opened.from_middle,
             time: time(origin.time),
         });
-        self.sockets.insert(opened.socket, Socket { origin, verdict: [Verdict::None; 2] });
+        self.books.sockets.taken.add(1);
+        self.books.sockets.passed.add(1);
+        if self.sockets.insert(opened.socket, Socket::of(origin)).is_some() {
+            self.books.sockets.lacking("told_again", 1);
+        }
     }
 
     fn moved(&mut self, origin: Origin, moved: &Moved, bytes: &[u8]) {
@@ -209,14 +249,15 @@ impl Requests {
             time: time(origin.time),
             peer: moved.peer,
         };
-        let fresh = Socket { origin, verdict: [Verdict::None; 2] };
-        let socket = self.sockets.entry(moved.socket).or_insert(fresh);
-        socket.origin = origin;
         if moved.tls && moved.from_middle {
             self.engine.opened_inside(key, origin.process, true, chunk.time);
         }
+        self.rule(&chunk, origin);
+        let socket = self.sockets.entry(moved.socket).or_insert_with(|| Socket::of(origin));
+        socket.origin = origin;
         self.engine.data(&chunk, &mut self.done);
         let verdict = match self.engine.protocol(&key) {
+            _ if self.policies.refuses() && self.engine.is_refused(&key) => Verdict::Pass,
             Some("tls") => Verdict::Pass,
             Some(_) if self.engine.is_framed(&key) => Verdict::Framed,
             Some(_) => Verdict::Read,
@@ -225,9 +266,29 @@ impl Requests {
         let told = &mut socket.verdict[usize::from(moved.tls)];
         if *told != verdict {
             *told = verdict;
-            // Where it fails, the kernel goes on as before: it copies less, or more than it has to.
-            let _ = signal_stream::judge(&self.kernel, moved.socket, moved.tls, verdict);
+            (self.judge)(moved.socket, moved.tls, verdict);
         }
+        self.settle();
+    }
+
+    /// Sees to it that no more is kept of a connection than may be of who moves its bytes now.
+    fn rule(&mut self, chunk: &Chunk, origin: Origin) {
+        if self.policies.is_one() || !self.engine.take_up(chunk) {
+            return;
+        }
+        let socket = chunk.key.socket;
+        let socket = self.sockets.entry(socket).or_insert_with(|| Socket::of(origin));
+        let decided = socket.ruling.as_ref().filter(|(cgroup, _)| *cgroup == origin.cgroup);
+        let ruling = match decided {
+            Some((_, ruling)) => ruling.clone(),
+            None => {
+                let (ruling, known) = self.policies.of(origin.cgroup, self.identity.cgroups());
+                socket.ruling = known.then(|| (origin.cgroup, ruling.clone()));
+                ruling.clone()
+            }
+        };
+        self.engine.rule(chunk.key, &ruling, &mut self.done);
+        // What is over with it was said by who moved the bytes before.
         self.settle();
     }
 
@@ -265,6 +326,9 @@ impl Requests {
             let known = self.sockets.get(&covered.key.socket).map(|it| it.origin);
             let origin = known.unwrap_or(Origin { process: covered.process, ..self.nobody });
             self.books.count(&covered.coverage);
+            if covered.key.tls {
+                self.books.sockets.lacking("tls_told_again", covered.coverage.told_again);
+            }
             let place = self.coverage.entry((covered.process, covered.protocol));
             let (_, sum) = place.or_insert((origin, Coverage::default()));
             *sum += covered.coverage;
@@ -275,6 +339,13 @@ impl Requests {
             }
         }
         self.sockets.retain(|_, socket| socket.origin.time + IDLE > now);
+    }
+}
+
+impl Socket {
+    /// A socket of which nothing was thought yet.
+    fn of(origin: Origin) -> Socket {
+        Socket { origin, verdict: [Verdict::None; 2], ruling: None }
     }
 }
 
@@ -292,6 +363,7 @@ impl Books {
             ("in_tls", coverage.tls),
             ("tls_opened", coverage.tls_opened),
             ("unread_protocol", coverage.unread),
+            ("refused_by_policy", coverage.by_policy),
         ] {
             if count > 0 {
                 self.bytes.drop(reason, count);
@@ -318,14 +390,4 @@ fn transport(datagrams: bool) -> Transport {
 /// The engine's clock: nanoseconds since 1970, never before.
 fn time(time: i64) -> u64 {
     u64::try_from(time).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_has_room_for_all_that_protocols_look_for() {
-        signal_stream::check(&told(&Settings::default())).expect("it fits");
-    }
 }

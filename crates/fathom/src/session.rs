@@ -198,6 +198,7 @@ impl Session {
             let (identity, bus) = (identity.clone(), bus.clone());
             let tables = plan.tables.clone();
             let stream = Stream::new(node.clone(), loaded.clone(), tables, identity, bus, &ledger);
+            let stream = stream.governed(&plan.requests.policies);
             stream.waiting(Waiting::new(follow.clone(), patience))
         };
         let streams = (0..plan.rings.workers).map(stream).collect();
@@ -261,7 +262,9 @@ impl Session {
                 profiling: self.profiling.clone(),
                 requests: self.requests.as_ref().map(|settings| {
                     let nobody = self.node.own_origin();
-                    Requests::new(self.kernel.clone(), &self.ledger, settings, nobody)
+                    let judge = requests::judge_by(self.kernel.clone());
+                    let identity = self.identity.clone();
+                    Requests::new(judge, identity, &self.ledger, settings, nobody)
                 }),
                 libraries: self.libraries.clone(),
             };

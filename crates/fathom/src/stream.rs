@@ -16,6 +16,7 @@ use wire::{Malformed, Reader};
 
 use crate::detection::Watcher;
 use crate::node::Node;
+use crate::requests::{self, Policies};
 use crate::waiting::{Held, Waiting};
 use crate::{peers, profiling};
 
@@ -29,6 +30,8 @@ pub struct Stream {
     bus: Arc<Bus>,
     sink: Sink,
     waiting: Waiting,
+    /// Whose requests are not told.
+    policies: Option<Policies>,
     watcher: Option<Watcher>,
     /// The rows of this turn, until all of them are there.
     turn: Vec<Arc<Batch>>,
@@ -64,6 +67,7 @@ impl Stream {
             bus,
             sink: Sink::default(),
             waiting: Waiting::default(),
+            policies: None,
             watcher: None,
             turn: Vec::new(),
             books,
@@ -112,6 +116,12 @@ impl Stream {
     /// The same stream, whose rows may have to wait.
     pub fn waiting(mut self, waiting: Waiting) -> Stream {
         self.waiting = waiting;
+        self
+    }
+
+    /// The same stream, which tells no request that `policies` refuse.
+    pub fn governed(mut self, policies: &Policies) -> Stream {
+        self.policies = policies.refuses().then(|| policies.clone());
         self
     }
 
@@ -245,9 +255,18 @@ impl Stream {
                 ready = ready.select(&sorted.ready);
                 processes = sorted.ready.iter().map(|&row| processes[row].clone()).collect();
             }
-            if ready.is_empty() {
-                return;
+        }
+        if let Some(policies) = self.policies.as_ref().filter(|_| requests::is_said(ready.table)) {
+            let permitted = policies.permit(&ready, &processes, self.identity.cgroups());
+            account.drop("refused_by_policy", permitted.refused);
+            account.drop("pod_unknown", permitted.unknown);
+            if permitted.ready.len() < ready.len() {
+                ready = ready.select(&permitted.ready);
+                processes = permitted.ready.iter().map(|&row| processes[row].clone()).collect();
             }
+        }
+        if ready.is_empty() {
+            return;
         }
         account.passed.add(ready.len() as u64);
         peers::name(&mut ready, self.identity.pods(), &self.node);

@@ -31,6 +31,8 @@ fn full() -> Config {
          - {kind: file, path: \"/var/log/ü \\\"x\\\".jsonl\", rotate_size: 1536KiB, keep: 0}\n\
          - kind: stdout\n  hide_personal: true\n\
          http: {listen: \"[::1]:9\"}\n\
+         requests: {bodies: 2KiB, namespaces: {dev: {bodies: 1KiB, denied_headers: [x-a]}, \
+         pay-2: {read: false}, empty: {}}}\n\
          processes: {remembered: 1000}\n\
          rings: {workers: 4, facts: 3MiB, bulk: 1000000}\n\
          mechanisms: [lsm, tp_btf]\n\
@@ -186,6 +188,30 @@ fn what_is_wrong_is_told_with_its_place_and_the_nearest_right_word() {
             "mechanisms: [lsm, fentri]",
             "fathom.yaml:1:19: mechanisms: there is no mechanism `fentri`; did you mean `fentry`?; write lsm, fentry, tp_btf or kprobe",
         ),
+        (
+            "requests:\n  namespaces:\n    pay-2:\n      raed: false\n",
+            "fathom.yaml:4:7: there is no key `raed` in `requests.namespaces.pay-2`; did you mean `read`?",
+        ),
+        (
+            "requests: {namespaces: {dev: {read: maybe}}}",
+            "fathom.yaml:1:37: requests: `maybe` is neither; write true or false",
+        ),
+        (
+            "requests:\n  namespaces:\n    dev: {bodies: 1KB, bodies: 1KB}\n",
+            "fathom.yaml:3:24: requests.namespaces.dev: the key `bodies` is there twice",
+        ),
+        (
+            "requests:\n  namespaces:\n    dev: {bodies: 5KiB}\n",
+            "fathom.yaml:2:3: requests.namespaces: dev: bodies: 5KiB is more than is copied of a message, which is 4KiB",
+        ),
+        (
+            "requests:\n  namespaces: {Dev: {}}\n",
+            "fathom.yaml:2:3: requests.namespaces: `Dev` is no namespace: its name is up to 63 small letters, digits and `-`",
+        ),
+        (
+            "requests:\n  bodies: 1MiB\n",
+            "fathom.yaml:2:3: requests.bodies: 1MiB is more than is copied of a message, which is 4KiB",
+        ),
         ("scope: {pids: [-1]}", "fathom.yaml:1:16: scope: `-1` is not; write a whole number"),
         (
             "scope:\n  node: false\n",
@@ -270,4 +296,23 @@ fn a_wrong_environment_is_told_as_well() {
     ] {
         assert_eq!(load("", &[(name, text)]).expect_err(name), told);
     }
+}
+
+#[test]
+fn namespaces_have_what_is_said_of_them_and_else_what_holds_for_all() {
+    let config = parse(
+        "requests: {query_values: true, denied_headers: [X-Own], namespaces: {dev: {literals: true, \
+         bodies: 1KiB}, pay: {read: false}, open: {denied_headers: []}}}",
+    );
+    let policy = |name: &str| config.requests.namespaces.0[name].policy(&config.requests);
+    assert_eq!(policy("pay"), None);
+    let dev = policy("dev").expect("it is read");
+    assert_eq!((dev.query_values, dev.literals, dev.bodies), (true, true, 1024));
+    assert_eq!(dev.denied_headers, ["x-own"]);
+    assert!(policy("open").expect("it is read").denied_headers.is_empty());
+    let said = load("", &[("FATHOM_REQUESTS_NAMESPACES", "{pay: {read: false}}")]);
+    assert!(said.is_ok_and(|it| it.requests.namespaces.0["pay"].read == Some(false)));
+    let wrong = load("", &[("FATHOM_REQUESTS_NAMESPACES", "{pay: {raed: false}}")]);
+    let wrong = wrong.expect_err("no such key");
+    assert!(wrong.contains("there is no key `raed`; did you mean `read`?"), "{wrong}");
 }

@@ -165,6 +165,22 @@ fn a_capture_gives_the_same_rows_again() {
     assert!(exits.clone().any(|row| row["exit_code"] == 3), "{rows:?}");
     assert!(rows.iter().any(|row| row["path"] == "/etc/passwd" && row["exe"] != Value::Null));
 
+    // Fewer of them, as `observe` has it.
+    let fewer = |conditions: &[&str]| {
+        let mut command = place.fathom();
+        command.arg("replay").arg(&capture).args(["-o", "json"]).args(conditions);
+        command.output().expect("it runs")
+    };
+    let ended = fewer(&["--where", "exit_code=3"]);
+    let ended: Vec<Value> = log::read(BufReader::new(&ended.stdout[..])).expect("rows");
+    assert_eq!(ended.len(), exits.filter(|row| row["exit_code"] == 3).count(), "{ended:?}");
+    assert!(ended.iter().all(|row| row["table"] == "process_exit" && row["exit_code"] == 3));
+    let unknown = fewer(&["-w", "exit_cod=3"]);
+    assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `exit_code`?"));
+    let filled = fewer(&["-w", "exit_code", "--store", "x"]);
+    assert_eq!(filled.status.code(), Some(2), "{filled:?}");
+
     // Cut off, and with a byte changed: what came before is told, and where it ends.
     let bytes = fs::read(&capture).expect("the capture");
     let damaged = place.path("damaged");

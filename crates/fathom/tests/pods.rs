@@ -1,6 +1,9 @@
 //! Pods by name, label and address, with a real API server and pods that are real processes in a
 //! kubelet's cgroups: all of the work of those that were asked for is told, and nothing else.
 
+#[path = "pods/policy.rs"]
+mod policy;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;

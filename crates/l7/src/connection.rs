@@ -1,5 +1,7 @@
 //! One connection: what is spoken on it, and what became of it.
 
+mod anew;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,12 +13,13 @@ use crate::lane::Lane;
 use crate::look::{Look, View, look, look_one_sided};
 use crate::pairs::{Exchange, Pairs};
 use crate::stream::{Bench, Spoken, Stop};
-use crate::{Chunk, Direction, Key, Limits, Opened, Outcome, Request};
+use crate::{Chunk, Direction, Key, Limits, Opened, Outcome, Request, Ruling};
 
 /// A connection and all that is held of it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     about: Opened,
+    ruling: Ruling,
     lanes: [Lane; 2],
     datagrams: Datagrams,
     reading: Reading,
@@ -53,7 +56,6 @@ struct Looks {
 /// What a connection is given to work with, and where it puts what comes out.
 pub(crate) struct Context<'a> {
     pub limits: &'a Limits,
-    pub policy: &'a Arc<Policy>,
     pub now: u64,
     pub requests: &'a mut Vec<Request>,
     pub covered: &'a mut Vec<Covered>,
@@ -63,7 +65,7 @@ pub(crate) struct Context<'a> {
 const LONGEST_PAUSE: u32 = 12;
 
 impl Connection {
-    pub(crate) fn new(about: Opened) -> Connection {
+    pub(crate) fn new(about: Opened, ruling: Ruling) -> Connection {
         let lane = || if about.from_middle { Lane::default() } else { Lane::from_start() };
         let datagrams = match about.from_middle {
             true => Datagrams::default(),
@@ -73,7 +75,11 @@ impl Connection {
             about,
             lanes: [lane(), lane()],
             datagrams,
-            reading: Reading::Looking,
+            reading: match ruling {
+                Ruling::Read(_) => Reading::Looking,
+                Ruling::Refuse => Reading::Passing(Class::ByPolicy),
+            },
+            ruling,
             pairs: if about.from_middle { Pairs::adrift() } else { Pairs::default() },
             books: Coverage::default(),
             looks: Looks { since: about.time, ..Looks::default() },
@@ -143,12 +149,7 @@ impl Connection {
             self.settle_for_one_side(context);
             self.work(true, context);
         }
-        let class = match self.reading {
-            Reading::Spoken(_) => Class::Skipped,
-            Reading::Looking => Class::Unknown,
-            Reading::Passing(class) => class,
-        };
-        self.drop_all(class);
+        self.drop_all(self.class());
         self.end_pairs(Outcome::Closed, context);
         self.report(context);
     }
@@ -160,7 +161,8 @@ impl Connection {
             Reading::Looking | Reading::Passing(_) => 0,
         };
         let lanes: usize = self.lanes.iter().map(Lane::held).sum();
-        lanes + self.datagrams.bytes() + conversation + self.pairs.count() * 512
+        let pairs = self.pairs.count() * (512 + self.ruling.bodies());
+        lanes + self.datagrams.bytes() + conversation + pairs
     }
 
     /// Bytes that were moved and not counted as anything yet.
@@ -209,6 +211,9 @@ impl Connection {
     }
 
     fn add_bytes(&mut self, chunk: &Chunk, context: &mut Context) {
+        if self.counts_anew(chunk) {
+            self.begin_anew(context);
+        }
         let room = context.limits.held_one_way;
         let turned = self.looks.last != Some(chunk.direction);
         self.looks.last = Some(chunk.direction);
@@ -370,11 +375,15 @@ impl Connection {
     }
 
     fn name(&mut self, protocol: &'static Protocol, side: Side, context: &mut Context) {
+        let Ruling::Read(policy) = &self.ruling else {
+            return;
+        };
+        let policy: Arc<Policy> = policy.clone();
         self.report_settled(context);
         let conversation = (protocol.converse)(&Setting {
             transport: self.about.transport,
             from_middle: self.about.from_middle || self.looks.failed > 0,
-            policy: context.policy.clone(),
+            policy,
         });
         self.reading = Reading::Spoken(Box::new(Spoken::new(protocol, conversation, side)));
     }
@@ -454,15 +463,12 @@ impl Connection {
             Stop::Switched(Next::Tls) => Reading::Passing(Class::Tls),
             Stop::Switched(Next::Unread(_)) => Reading::Passing(Class::Unread),
         };
-        let outcome = if stop == Stop::GaveUp { Outcome::Unseen } else { Outcome::Closed };
-        self.end_pairs(outcome, context);
-        self.report(context);
-        self.reading = reading;
-        self.pairs = match stop {
-            Stop::GaveUp => Pairs::after_gap(),
-            Stop::Waits(_) | Stop::Switched(_) => Pairs::default(),
-        };
-        self.looks.since = context.now;
+        if stop == Stop::GaveUp {
+            self.leave(Outcome::Unseen, reading, context);
+        } else {
+            self.leave(Outcome::Closed, reading, context);
+            self.pairs = Pairs::default();
+        }
         true
     }
 

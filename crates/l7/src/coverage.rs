@@ -32,8 +32,12 @@ pub struct Coverage {
     pub tls_opened: u64,
     /// Bytes behind a switch to something that is not read: websockets.
     pub unread: u64,
+    /// Bytes that are not to be read, as the policy says of whose they are.
+    pub by_policy: u64,
     /// Bytes whose position was told before; not part of `moved`.
     pub repeated: u64,
+    /// How often it was forgotten by the kernel side and told anew.
+    pub told_again: u64,
     /// Requests that were given out.
     pub requests: u64,
     /// Those of them that had their response, or need none.
@@ -70,6 +74,8 @@ pub(crate) enum Class {
     Tls,
     TlsOpened,
     Unread,
+    /// Not to be read.
+    ByPolicy,
 }
 
 /// Why bytes are not there.
@@ -85,7 +91,7 @@ impl Coverage {
     pub fn settled(&self) -> u64 {
         let copied =
             self.read + self.skipped + self.unknown + self.tls + self.tls_opened + self.unread;
-        copied + self.spanned + self.lost + self.cut + self.refused
+        copied + self.by_policy + self.spanned + self.lost + self.cut + self.refused
     }
 
     /// Whether nothing was counted.
@@ -102,6 +108,7 @@ impl Coverage {
             Class::Tls => &mut self.tls,
             Class::TlsOpened => &mut self.tls_opened,
             Class::Unread => &mut self.unread,
+            Class::ByPolicy => &mut self.by_policy,
         };
         *count += bytes;
     }
@@ -114,6 +121,7 @@ impl Coverage {
             (Class::Tls, Why::Cut) => &mut self.tls,
             (Class::TlsOpened, Why::Cut) => &mut self.tls_opened,
             (Class::Unread, Why::Cut) => &mut self.unread,
+            (Class::ByPolicy, Why::Cut) => &mut self.by_policy,
             (_, Why::Lost) => &mut self.lost,
             (_, Why::Cut) => &mut self.cut,
             (_, Why::Refused) => &mut self.refused,
@@ -148,7 +156,9 @@ impl AddAssign for Coverage {
             tls,
             tls_opened,
             unread,
+            by_policy,
             repeated,
+            told_again,
             requests,
             answered,
             response_unseen,
@@ -166,7 +176,9 @@ impl AddAssign for Coverage {
         self.tls += tls;
         self.tls_opened += tls_opened;
         self.unread += unread;
+        self.by_policy += by_policy;
         self.repeated += repeated;
+        self.told_again += told_again;
         self.requests += requests;
         self.answered += answered;
         self.response_unseen += response_unseen;

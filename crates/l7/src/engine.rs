@@ -8,7 +8,7 @@ use schema::ProcessKey;
 
 use crate::connection::{Connection, Context};
 use crate::coverage::{Coverage, Covered};
-use crate::{Chunk, Closed, Ends, Key, Limits, Opened, Request};
+use crate::{Chunk, Closed, Ends, Key, Limits, Opened, Request, Ruling};
 
 /// Makes requests out of what sockets moved.
 ///
@@ -17,7 +17,8 @@ use crate::{Chunk, Closed, Ends, Key, Limits, Opened, Request};
 #[derive(Debug)]
 pub struct Engine {
     limits: Limits,
-    policy: Arc<Policy>,
+    /// What holds for connections of which nothing else was said.
+    ruling: Ruling,
     connections: HashMap<Key, Connection>,
     /// What was counted of connections that are closed, or in an earlier protocol.
     covered: Vec<Covered>,
@@ -26,11 +27,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that knows no connection. What it keeps of messages is the policy's to say.
+    /// An engine that knows no connection. What it keeps of messages is the policy's to say, unless
+    /// [`Engine::rule`] says something else of a connection.
     pub fn new(limits: Limits, policy: Policy) -> Engine {
         Engine {
             limits,
-            policy: Arc::new(policy),
+            ruling: Ruling::Read(Arc::new(policy)),
             connections: HashMap::new(),
             covered: Vec::new(),
             held: 0,
@@ -45,7 +47,7 @@ impl Engine {
         match self.connections.get_mut(&opened.key) {
             Some(connection) => connection.learn(opened),
             None if room => {
-                self.connections.insert(opened.key, Connection::new(*opened));
+                self.connections.insert(opened.key, Connection::new(*opened, self.ruling.clone()));
             }
             None => {}
         }
@@ -63,7 +65,7 @@ impl Engine {
         let inside = carrier.is_read_inside(key);
         let from_middle = from_middle || inside.from_middle;
         let opened = Opened { process, from_middle, time, ..inside };
-        self.connections.insert(key, Connection::new(opened));
+        self.connections.insert(key, Connection::new(opened, self.ruling.clone()));
     }
 
     /// A system call moved bytes.
@@ -72,7 +74,7 @@ impl Engine {
     /// that carries it. A connection that was not opened is taken up in the middle.
     pub fn data(&mut self, chunk: &Chunk, out: &mut Vec<Request>) {
         self.now = self.now.max(chunk.time);
-        if !self.connections.contains_key(&chunk.key) && !self.take_up(chunk) {
+        if !self.take_up(chunk) {
             let coverage =
                 Coverage { moved: chunk.size, refused: chunk.size, ..Coverage::default() };
             let Chunk { key, process, .. } = *chunk;
@@ -88,6 +90,19 @@ impl Engine {
                 connection.add(chunk, context);
             }
         });
+    }
+
+    /// Says what may be done with what is said on a connection, from here on. What is being said is
+    /// given up where less may be kept of it than before: its requests are told as they stand.
+    pub fn rule(&mut self, key: Key, ruling: &Ruling, out: &mut Vec<Request>) {
+        if self.connections.get(&key).is_some_and(|it| !it.is_ruled(ruling)) {
+            self.with(key, out, |connection, context| connection.rule(ruling, context));
+        }
+    }
+
+    /// Whether a connection is not to be read.
+    pub fn is_refused(&self, key: &Key) -> bool {
+        self.connections.get(key).is_some_and(|it| it.is_ruled(&Ruling::Refuse))
     }
 
     /// A connection was closed. What is said inside it ends with it.
@@ -132,7 +147,6 @@ impl Engine {
         let mut requests = Vec::new();
         let mut context = Context {
             limits: &self.limits,
-            policy: &self.policy,
             now: self.now,
             requests: &mut requests,
             covered: &mut self.covered,
@@ -168,8 +182,11 @@ impl Engine {
         self.connections.values().map(Connection::pending).sum()
     }
 
-    /// Makes a connection for bytes of one that was not announced; false if there is no room.
-    fn take_up(&mut self, chunk: &Chunk) -> bool {
+    /// Makes a connection for bytes of one that was not announced; false if there is no room for it.
+    pub fn take_up(&mut self, chunk: &Chunk) -> bool {
+        if self.connections.contains_key(&chunk.key) {
+            return true;
+        }
         if self.connections.len() >= self.limits.connections {
             return false;
         }
@@ -186,7 +203,7 @@ impl Engine {
                 time: chunk.time,
             },
         };
-        self.connections.insert(chunk.key, Connection::new(opened));
+        self.connections.insert(chunk.key, Connection::new(opened, self.ruling.clone()));
         true
     }
 
@@ -209,7 +226,6 @@ impl Engine {
         let before = connection.held();
         let mut context = Context {
             limits: &self.limits,
-            policy: &self.policy,
             now: self.now,
             requests: out,
             covered: &mut self.covered,

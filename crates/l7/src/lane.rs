@@ -153,6 +153,11 @@ impl Lane {
         }
     }
 
+    /// The position behind the last byte that is in order.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// How many bytes there are, holes included.
     pub(crate) fn available(&self) -> u64 {
         self.end - self.at.unwrap_or(self.end)

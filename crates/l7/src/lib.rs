@@ -20,6 +20,7 @@ mod look;
 mod pairs;
 mod request;
 mod rows;
+mod ruling;
 mod stream;
 
 pub use chunk::{Chunk, Closed, Direction, Ends, Key, Opened};
@@ -28,3 +29,4 @@ pub use engine::Engine;
 pub use limits::Limits;
 pub use request::{Outcome, Request, Times};
 pub use rows::{CoverageRow, tables};
+pub use ruling::Ruling;

@@ -8,7 +8,7 @@ use crate::{Coverage, Request};
 /// What became of the bytes that a process's sockets moved, in one protocol, since the row before.
 ///
 /// `moved` is the sum of `read`, `spanned`, `lost`, `cut`, `refused`, `skipped`, `unknown`, `in_tls`,
-/// `tls_opened` and `unread`, and of what is still being put in order.
+/// `tls_opened`, `unread` and `by_policy`, and of what is still being put in order.
 #[derive(Event)]
 #[event(table = "coverage", since = "0.1")]
 pub struct CoverageRow<'a> {
@@ -48,6 +48,9 @@ pub struct CoverageRow<'a> {
     /// Bytes behind a switch to something that is not read, as a web socket.
     #[event(kind = Uint, unit = Bytes)]
     pub unread: u64,
+    /// Bytes that are not read because the policy of their namespace says so.
+    #[event(kind = Uint, unit = Bytes)]
+    pub by_policy: u64,
     /// Requests that were told.
     #[event(kind = Uint, unit = Count)]
     pub requests: u64,
@@ -128,6 +131,7 @@ impl Coverage {
             in_tls: self.tls,
             tls_opened: self.tls_opened,
             unread: self.unread,
+            by_policy: self.by_policy,
             requests: self.requests,
             answered: self.answered,
             response_unseen: self.response_unseen,

@@ -3,7 +3,7 @@
 
 mod script;
 
-use l7::{Chunk, Closed, Coverage, Direction, Ends, Engine, Key, Limits, Opened};
+use l7::{Chunk, Closed, Coverage, Direction, Ends, Engine, Key, Limits, Opened, Ruling};
 use proptest::prelude::*;
 use protocols::{Policy, Side, Transport};
 use schema::ProcessKey;
@@ -23,6 +23,7 @@ enum Event {
     },
     Close(u64),
     Tick(u64),
+    Rule(u64, usize),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -39,12 +40,25 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         1 => (0..4u64).prop_map(Event::Close),
         2 => (0..30u64).prop_map(Event::Tick),
+        1 => (0..4u64, 0..3usize).prop_map(|(socket, which)| Event::Rule(socket, which)),
     ]
 }
 
 /// What is said: pieces of real dialogues.
 fn words() -> Vec<Vec<u8>> {
-    recorded().into_iter().flat_map(|(_, script, _)| script.said).map(|said| said.bytes).collect()
+    let said = recorded().into_iter().flat_map(|(_, script, _)| script.said);
+    let bodies = [
+        "POST /a HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{\"password\":\"ab\"}",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<pin>\r\n0\r\n\r\n",
+    ];
+    said.map(|said| said.bytes).chain(bodies.map(|said| said.as_bytes().to_vec())).collect()
+}
+
+/// What may be done with a connection.
+fn rulings() -> [Ruling; 3] {
+    let bodies = Policy { bodies: 64, headers: true, ..Policy::default() };
+    let literals = Policy { literals: true, ..Policy::default() };
+    [Ruling::Read(bodies.into()), Ruling::Read(literals.into()), Ruling::Refuse]
 }
 
 proptest! {
@@ -52,7 +66,7 @@ proptest! {
 
     #[test]
     fn every_byte_is_counted_once(events in prop::collection::vec(event(), 1..80)) {
-        let words = words();
+        let (words, rulings) = (words(), rulings());
         let limits = Limits { held: 32 << 10, held_one_way: 4 << 10, waiting: 16, connections: 3, ..Limits::default() };
         let mut engine = Engine::new(limits, Policy::default());
         let (mut requests, mut coverage) = (Vec::new(), Coverage::default());
@@ -91,6 +105,7 @@ proptest! {
                     *position += data.len() as i64;
                 }
                 Event::Close(socket) => engine.closed(&Closed { key: key(socket), time: now, reached: None }, &mut requests),
+                Event::Rule(socket, which) => engine.rule(key(socket), &rulings[which], &mut requests),
                 Event::Tick(wait) => {
                     now += wait * wait * wait * MILLISECOND;
                     engine.tick(now, &mut requests);

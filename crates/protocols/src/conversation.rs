@@ -1,8 +1,9 @@
 //! How a conversation is read: what it is shown, and what it answers.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use crate::{Message, Side};
+use crate::{Message, Policy, Side};
 
 /// One connection's state in one protocol.
 ///
@@ -18,6 +19,9 @@ pub trait Conversation: Debug + Send {
     /// Looks for a place where a message of `side` begins, after bytes that were not seen or not
     /// understood, and forgets what this side was in the middle of.
     fn find(&mut self, side: Side, bytes: &[u8]) -> Found;
+
+    /// From here on so much may be kept of what is said: more than before. What was left out stays so.
+    fn keep(&mut self, _policy: &Arc<Policy>) {}
 
     /// Roughly how many bytes of memory the conversation holds besides itself.
     fn held(&self) -> usize {

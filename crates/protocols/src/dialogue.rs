@@ -181,6 +181,11 @@ impl Dialogue {
         if part.role == Role::Response && part.pairing == Pairing::Alone {
             words += &format!(" {operation} {resource}");
         }
+        if let Some(Message::Http(said)) = &part.message
+            && let Some(body) = said.body()
+        {
+            words += &format!(" [{body}]");
+        }
         let cut = if part.truncated { " cut" } else { "" };
         format!("{words}{cut} {bytes}")
     }

@@ -24,6 +24,10 @@ const WORDS: &[&[u8]] = &[
     b"Content-Length: 7\r\n",
     b"Content-Length: 18446744073709551615\r\n",
     b"Upgrade: x\r\n",
+    b"Content-Type: application/json\r\n",
+    b"Content-Type: text/html\r\n",
+    b"{\"password\":\"x",
+    b"<pin>4111 1111 1111 1111",
     b"Transfer-Encoding: chunked\r\n",
     b"\r\n",
     b"\n",
@@ -103,6 +107,7 @@ const WORDS: &[&[u8]] = &[
     b"\0\0\x04\x01\x04\0\0\0\x03\x83\x84\xbe\xbf",
     b"\0\0\x01\x01\x04\0\0\0\x03\x88",
     b"\0\0\x05\x01\x05\0\0\0\x03\x40\x01x\x01y",
+    b"\0\0\x0e\x01\x04\0\0\0\x03\x83\x84\x0f\x10\x09text/html",
     b"\0\0\x01\x01\0\0\0\0\x05\x82",
     b"\0\0\x01\x09\x04\0\0\0\x05\x84",
     b"\0\0\x07\0\x01\0\0\0\x03\0\0\0\0\x02hi",
@@ -137,8 +142,8 @@ const WORDS: &[&[u8]] = &[
     b"\x40\0\0\0\x03\0\0\0\0\0\0\0\xd4\x07\0\0\0\0\0\0a.$cmd\0\0\0\0\0\0\0\0\0",
 ];
 
-fn converse(protocol: &Protocol, transport: Transport) -> Box<dyn Conversation> {
-    let policy = Arc::new(Policy::default());
+fn converse(protocol: &Protocol, transport: Transport, bodies: usize) -> Box<dyn Conversation> {
+    let policy = Arc::new(Policy { bodies, ..Policy::default() });
     (protocol.converse)(&Setting { transport, from_middle: false, policy })
 }
 
@@ -180,10 +185,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
-    fn anything_is_read_to_its_end(said in prop::collection::vec((any::<bool>(), bytes(), 0u8..4), 1..6)) {
+    fn anything_is_read_to_its_end(
+        said in prop::collection::vec((any::<bool>(), bytes(), 0u8..4), 1..6),
+        bodies in prop::sample::select(&[0, 1, 6, 4096][..]),
+    ) {
         for protocol in ALL {
             for transport in protocol.transports {
-                let mut conversation = converse(protocol, *transport);
+                let mut conversation = converse(protocol, *transport, bodies);
                 for (client, bytes, ends) in &said {
                     let side = if *client { Side::Client } else { Side::Server };
                     let ends = match ends {

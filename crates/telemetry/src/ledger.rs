@@ -55,7 +55,7 @@ pub struct Entry {
 type Place = (&'static str, &'static str, Side);
 
 /// Reasons that are somebody's wish: what is dropped for them is not lost.
-const WISHES: [&str; 8] = [
+const WISHES: [&str; 9] = [
     "not_asked_for",
     "not_of_these_pods",
     "repeated",
@@ -66,6 +66,8 @@ const WISHES: [&str; 8] = [
     "in_tls",
     "tls_opened",
     "unread_protocol",
+    // What the configuration says is not to be read.
+    "refused_by_policy",
 ];
 
 impl Side {

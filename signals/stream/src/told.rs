@@ -33,8 +33,10 @@ pub struct Frames {
     pub never: u64,
     /// Which kinds there are, a bit each.
     pub kinds: u32,
-    /// Of which kinds all is copied; of others the first bytes are.
+    /// Of which kinds all is copied.
     pub copied: u32,
+    /// How many bytes are copied of others, behind their front.
+    pub first: u32,
 }
 
 /// What is copied.
@@ -122,8 +124,8 @@ fn table(settings: &Settings) -> Result<Box<StreamSignaturesRecord>> {
         *count += 1;
         ensure!(usize::from(*count) <= ALIKE, "more than {ALIKE} signatures that begin alike");
     }
-    let Frames { never, kinds, copied } = settings.frames;
-    record.frames = StreamFramesRecord { never, kinds, copied };
+    let Frames { never, kinds, copied, first } = settings.frames;
+    record.frames = StreamFramesRecord { never, kinds, copied, first, spare: 0 };
     record.message_bytes = settings.message_bytes;
     record.second_bytes = settings.second_bytes;
     record.reads_tls = settings.reads_tls.into();

@@ -160,6 +160,7 @@ pub(crate) fn asked() -> Request {
         host: Some("shop.example:8443".into()),
         fields: Fields { user_agent: Some("curl/8".into()), ..Fields::default() },
         grpc: None,
+        body: None,
     }
 }
 

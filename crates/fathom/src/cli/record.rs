@@ -13,6 +13,7 @@ use kernel::Cgroup;
 use scope::{SCOPE, Scope};
 use telemetry::Ledger;
 
+use super::conditions::{self, Condition};
 use super::interrupt::Interrupt;
 use super::output::{Output, Style, Target};
 use super::scopes::ScopeArguments;
@@ -45,6 +46,9 @@ pub(crate) struct ReplayArguments {
     /// The tables to show; all of them without one
     #[arg(value_name = "TABLE")]
     tables: Vec<String>,
+    /// Show only rows of which this is true, as `fathom observe` has it: `ret<0`, `comm=nginx`
+    #[arg(short = 'w', long = "where", value_name = "CONDITION", conflicts_with = "store")]
+    conditions: Vec<Condition>,
     /// How to write the rows
     #[arg(
         short = 'o',
@@ -108,7 +112,7 @@ pub(crate) fn capture(arguments: CaptureArguments) -> Result<ExitCode> {
 }
 
 pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
-    let wanted = tables::find(&arguments.tables)?;
+    let wanted = conditions::choose(tables::find(&arguments.tables)?, &arguments.conditions)?;
     let mut player = Player::open(&arguments.file)?;
     let mut known = vec![&SCOPE];
     known.extend(SIGNALS);
@@ -125,7 +129,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode> {
                 arguments.format,
                 &target,
                 &wanted,
-                Vec::new(),
+                arguments.conditions.clone(),
             )?)
         }
     };

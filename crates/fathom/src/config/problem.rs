@@ -176,7 +176,11 @@ fn key_at(text: &str, number: usize) -> Option<String> {
 fn key_of(line: &str) -> Option<(usize, &str)> {
     let start = line.trim_start_matches([' ', '-']);
     let (key, _) = start.split_once(':')?;
-    let is_key = !key.is_empty() && key.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+    // Names of namespaces stand where keys do.
+    let is_key = key.starts_with(|it: char| it.is_ascii_lowercase())
+        && key
+            .bytes()
+            .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b"_-".contains(&it));
     is_key.then_some((line.len() - start.len(), key))
 }
 

@@ -483,7 +483,7 @@ impl Word for Priority {
 }
 
 /// As YAML that is text whatever it looks like; a plain word stays as it is.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = text.starts_with(|letter: char| letter.is_ascii_lowercase())
         && text.chars().all(|letter| letter.is_ascii_lowercase() || "_-*".contains(letter))
         && !["true", "false", "null", "yes", "no", "on", "off", "auto", "y", "n"].contains(&text)

@@ -81,8 +81,9 @@ impl Worker {
                 self.keep_house(last && bulk == 0);
             }
             self.profile(last && bulk == 0);
-            self.read_requests(last && bulk == 0);
+            // What may be kept of requests is said by where they were made.
             self.cgroups.name_new(&self.identity, &self.stream.sink().changes);
+            self.read_requests(last && bulk == 0);
             self.follow_pods();
             self.stream.flush();
             match (last, bulk) {

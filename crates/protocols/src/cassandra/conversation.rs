@@ -57,6 +57,10 @@ impl Conversation for Cassandra {
         }
     }
 
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
+    }
+
     fn find(&mut self, side: Side, bytes: &[u8]) -> Found {
         self.ways[side as usize] = Way::default();
         // A segment has a checksum, but so many places are tried that it alone is not enough.

@@ -16,6 +16,8 @@ pub struct Fields {
     pub content_type: Option<String>,
     /// `Content-Length`.
     pub content_length: Option<u64>,
+    /// Whether the body is compressed, as `Content-Encoding` says.
+    pub encoded: bool,
     /// `User-Agent`.
     pub user_agent: Option<String>,
     /// The trace that `traceparent` or B3 headers name.
@@ -33,9 +35,10 @@ pub struct Fields {
 }
 
 /// The headers that `Fields` reads.
-const READ: [&[u8]; 12] = [
+const READ: [&[u8]; 13] = [
     b"content-type",
     b"content-length",
+    b"content-encoding",
     b"user-agent",
     b"x-request-id",
     b"traceparent",
@@ -66,6 +69,9 @@ impl Fields {
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 self.content_length = number(value);
+            }
+            16 if name.eq_ignore_ascii_case(b"content-encoding") => {
+                self.encoded |= !value.eq_ignore_ascii_case(b"identity");
             }
             10 if name.eq_ignore_ascii_case(b"user-agent") => self.user_agent = Some(keep()),
             12 if name.eq_ignore_ascii_case(b"x-request-id") => {

@@ -1,5 +1,6 @@
 //! The words of HTTP, whatever its version: what a request and a response say.
 
+mod body;
 mod fields;
 mod row;
 
@@ -10,6 +11,7 @@ use schema::{Event, Table};
 use crate::message::text;
 use crate::{Message as Any, Policy, Summary, grpc, normal, redact};
 
+pub(crate) use body::Body;
 pub use fields::Fields;
 pub use row::HttpRequest;
 pub(crate) use row::write;
@@ -46,6 +48,8 @@ pub struct Request {
     pub fields: Fields,
     /// What it carries, if it is known to be a call of gRPC.
     pub grpc: Option<grpc::Messages>,
+    /// Its body, redacted, as much as the policy keeps.
+    pub body: Option<String>,
 }
 
 /// A response's head.
@@ -59,6 +63,8 @@ pub struct Response {
     pub fields: Fields,
     /// What it carries, if it is known to answer a call of gRPC.
     pub grpc: Option<grpc::Messages>,
+    /// Its body, redacted, as much as the policy keeps.
+    pub body: Option<String>,
     /// Why it ended before its end: either side gave up its stream.
     pub reset: Option<Reset>,
 }
@@ -139,6 +145,34 @@ impl Request {
     }
 }
 
+impl Message {
+    /// What its headers say.
+    pub(crate) fn fields(&self) -> &Fields {
+        match self {
+            Message::Request(request) => &request.fields,
+            Message::Response(response) => &response.fields,
+        }
+    }
+
+    /// What is kept of its body.
+    pub fn body(&self) -> Option<&str> {
+        match self {
+            Message::Request(request) => request.body.as_deref(),
+            Message::Response(response) => response.body.as_deref(),
+        }
+    }
+
+    /// The same with its body.
+    pub(crate) fn with_body(mut self, said: Option<String>) -> Message {
+        match &mut self {
+            Message::Request(Request { body, .. }) | Message::Response(Response { body, .. }) => {
+                *body = said;
+            }
+        }
+        self
+    }
+}
+
 /// The method's name without a copy, where it is one of the known ones.
 pub fn method(name: &[u8]) -> Cow<'static, str> {
     const KNOWN: [&str; 9] =
@@ -198,15 +232,21 @@ impl Response {
     }
 }
 
+impl From<Message> for Any {
+    fn from(message: Message) -> Any {
+        Any::Http(Box::new(message))
+    }
+}
+
 impl From<Request> for Any {
     fn from(request: Request) -> Any {
-        Any::Http(Box::new(Message::Request(request)))
+        Message::Request(request).into()
     }
 }
 
 impl From<Response> for Any {
     fn from(response: Response) -> Any {
-        Any::Http(Box::new(Message::Response(response)))
+        Message::Response(response).into()
     }
 }
 

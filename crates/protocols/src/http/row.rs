@@ -36,6 +36,13 @@ request_table! {
         /// The request's own id, where a header gives one.
         #[event(kind = Text)]
         pub request_id: Option<&'a str>,
+        /// How the request's body begins, redacted; `…` ends what was cut. Null unless the policy keeps
+        /// bodies (`requests.bodies`), where there is none, and where it is compressed or no text.
+        #[event(kind = Text, personal)]
+        pub request_body: Option<&'a str>,
+        /// The same of the response's.
+        #[event(kind = Text, personal)]
+        pub response_body: Option<&'a str>,
     }
 }
 
@@ -67,6 +74,8 @@ pub(crate) fn write(
             request_type: fields.and_then(|it| it.content_type.as_deref()),
             response_type: response.and_then(|it| it.fields.content_type.as_deref()),
             request_id: fields.and_then(|it| it.request_id.as_deref()),
+            request_body: request.and_then(|it| it.body.as_deref()),
+            response_body: response.and_then(|it| it.body.as_deref()),
         }
     );
     sink.row(origin, row);

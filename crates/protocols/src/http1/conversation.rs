@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::head::{self, Framing, Upgrade};
-use crate::http;
+use crate::http::{self, Body as Said};
 use crate::http2::Http2;
 use crate::{
     Conversation, Ends, Found, Message, Next, Outstanding, Pairing, Part, Policy, Role, Setting,
@@ -16,6 +16,8 @@ pub(super) struct Http1 {
     policy: Arc<Policy>,
     client: State,
     server: State,
+    /// What either side is saying, where its body is kept.
+    keeping: [Option<Box<Keeping>>; 2],
     /// What the client asked the connection to become, and was not answered about yet.
     upgrade: Option<Asked>,
     /// What it became, where that is the next HTTP: its first request was said in this one.
@@ -27,6 +29,10 @@ pub(super) struct Http1 {
 enum State {
     /// Nothing: a head comes next.
     Head,
+    /// A body that is kept, of which so many bytes are left.
+    Body(u64),
+    /// A chunk that is kept: so many bytes are left of it, and of it with the line break behind it.
+    InChunk(u64, u64),
     /// The size of a chunk comes next.
     Chunk,
     /// Trailers, or the empty line behind the last chunk.
@@ -35,6 +41,13 @@ enum State {
     Rest,
     /// A head that was cut: nobody knows where its body ends.
     Cut,
+}
+
+/// A message whose body is kept.
+#[derive(Debug)]
+struct Keeping {
+    message: http::Message,
+    body: Said,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +67,8 @@ enum Body {
 impl Http1 {
     pub(super) fn new(setting: &Setting) -> Http1 {
         let policy = setting.policy.clone();
-        Http1 { policy, client: State::Head, server: State::Head, upgrade: None, next: None }
+        let (client, server) = (State::Head, State::Head);
+        Http1 { policy, client, server, keeping: [None, None], upgrade: None, next: None }
     }
 
     fn state(&mut self, side: Side) -> &mut State {
@@ -102,7 +116,8 @@ impl Http1 {
             Framing { content_length: Some(length), .. } => Body::Length(length),
             _ => Body::None,
         };
-        self.begin(Side::Client, head.length, head.message.into(), body)
+        let message = http::Message::Request(head.message);
+        self.begin(Side::Client, head.length, message, body, head.framing.coded)
     }
 
     fn response(&mut self, bytes: &[u8], asked: &dyn Outstanding) -> Step {
@@ -146,13 +161,27 @@ impl Http1 {
             Framing { content_length: Some(length), .. } => Body::Length(length),
             _ => Body::Rest,
         };
-        self.begin(Side::Server, head.length, head.message.into(), body)
+        let message = http::Message::Response(head.message);
+        self.begin(Side::Server, head.length, message, body, head.framing.coded)
     }
 
-    fn begin(&mut self, side: Side, head: usize, message: Message, body: Body) -> Step {
-        let part = Part::begins(Role::of(side), Pairing::InOrder, message);
+    fn begin(
+        &mut self,
+        side: Side,
+        head: usize,
+        message: http::Message,
+        body: Body,
+        coded: bool,
+    ) -> Step {
+        let is_said = !coded && !matches!(body, Body::None | Body::Length(0));
+        let kept = is_said.then(|| Said::of(message.fields(), &self.policy)).flatten();
+        let keeps = kept.is_some();
+        self.keeping[side as usize] =
+            kept.map(|body| Box::new(Keeping { message: message.clone(), body }));
+        let part = Part::begins(Role::of(side), Pairing::InOrder, message.into());
         let (length, last, state) = match body {
             Body::None => (head as u64, true, State::Head),
+            Body::Length(length) if keeps => (head as u64, false, State::Body(length)),
             Body::Length(length) => ((head as u64).saturating_add(length), true, State::Head),
             Body::Chunks => (head as u64, false, State::Chunk),
             Body::Rest => (head as u64, false, State::Rest),
@@ -183,10 +212,77 @@ impl Http1 {
         let part = Part::goes_on(Role::of(side), Pairing::InOrder);
         if size == 0 {
             *self.state(side) = State::Trailers;
+            let message = self.said(side);
+            return Step::Take { length, part: Some(Part { message, ..part }) };
+        }
+        if self.keeping[side as usize].is_some() {
+            *self.state(side) = State::InChunk(size, size.saturating_add(2));
             return Step::Take { length, part: Some(part) };
         }
         // The line break behind the chunk goes with it.
         Step::Take { length: length.saturating_add(size).saturating_add(2), part: Some(part) }
+    }
+
+    /// Takes up the next bytes of a body that is kept; whether more of it is of use.
+    fn keep_of_body(&mut self, side: Side, bytes: &[u8]) -> bool {
+        let Some(keeping) = &mut self.keeping[side as usize] else {
+            return false;
+        };
+        keeping.body.see(bytes);
+        keeping.body.room() > 0
+    }
+
+    /// The message with what is kept of its body, once; `None` where nothing is.
+    fn said(&mut self, side: Side) -> Option<Message> {
+        let Keeping { message, body } = *self.keeping[side as usize].take()?;
+        Some(message.with_body(body.text()).into())
+    }
+
+    /// The same where the body goes on.
+    fn said_in_part(&mut self, side: Side) -> Option<Message> {
+        if let Some(keeping) = &mut self.keeping[side as usize] {
+            keeping.body.miss();
+        }
+        self.said(side)
+    }
+
+    /// A body whose length is known: its beginning is kept, the rest passed over.
+    fn body(&mut self, side: Side, left: u64, bytes: &[u8], ends: Ends) -> Step {
+        let there = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let part = Part::goes_on(Role::of(side), Pairing::InOrder);
+        let wants = self.keep_of_body(side, &bytes[..there]);
+        let over = there as u64 == left;
+        if over || !wants || ends != Ends::Open {
+            *self.state(side) = State::Head;
+            let message = if over { self.said(side) } else { self.said_in_part(side) };
+            return Step::Take { length: left, part: Some(Part { last: true, message, ..part }) };
+        }
+        if there == 0 {
+            return Step::More;
+        }
+        *self.state(side) = State::Body(left - there as u64);
+        Step::take(there, part)
+    }
+
+    /// A chunk that is kept, without the line break behind it.
+    fn in_chunk(&mut self, side: Side, (data, left): (u64, u64), bytes: &[u8], ends: Ends) -> Step {
+        let count = |most: u64| bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        let (seen, there) = (count(data), count(left));
+        let part = Part::goes_on(Role::of(side), Pairing::InOrder);
+        let wants = self.keep_of_body(side, &bytes[..seen]);
+        let over = there as u64 == left;
+        // What was not seen may be chunks as well.
+        let gap = ends != Ends::Open && there == bytes.len();
+        if over || !wants || gap {
+            *self.state(side) = State::Chunk;
+            let message = if over && wants && !gap { None } else { self.said_in_part(side) };
+            return Step::Take { length: left, part: Some(Part { message, ..part }) };
+        }
+        if there == 0 {
+            return Step::More;
+        }
+        *self.state(side) = State::InChunk(data - seen as u64, left - there as u64);
+        Step::take(there, part)
     }
 
     fn trailers(&mut self, side: Side, bytes: &[u8], ends: Ends) -> Step {
@@ -205,7 +301,13 @@ impl Http1 {
     }
 
     fn rest(&mut self, side: Side, bytes: &[u8], ends: Ends) -> Step {
-        let part = Part::goes_on(Role::of(side), Pairing::InOrder);
+        let mut part = Part::goes_on(Role::of(side), Pairing::InOrder);
+        let wants = self.keep_of_body(side, bytes);
+        part.message = match ends {
+            Ends::Closed => self.said(side),
+            Ends::Open if wants => None,
+            Ends::Open | Ends::Hole(_) => self.said_in_part(side),
+        };
         match ends {
             Ends::Open if bytes.is_empty() => Step::More,
             Ends::Open => Step::take(bytes.len(), part),
@@ -240,7 +342,9 @@ impl Conversation for Http1 {
                 Ends::Hole(_) | Ends::Closed => Step::Lost("upgrade_unanswered"),
             },
             State::Head => self.head(side, bytes, ends, asked),
+            State::Body(left) => self.body(side, left, bytes, ends),
             State::Chunk => self.chunk(side, bytes, ends),
+            State::InChunk(data, left) => self.in_chunk(side, (data, left), bytes, ends),
             State::Trailers => self.trailers(side, bytes, ends),
             State::Rest => self.rest(side, bytes, ends),
             State::Cut => Step::Lost("head_cut"),
@@ -252,6 +356,7 @@ impl Conversation for Http1 {
             return next.find(side, bytes);
         }
         *self.state(side) = State::Head;
+        self.keeping[side as usize] = None;
         if side == Side::Client {
             self.upgrade = None;
         }
@@ -274,8 +379,16 @@ impl Conversation for Http1 {
         Found::Nowhere { keep: if keep > super::LONGEST_LINE { 0 } else { keep } }
     }
 
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
+        if let Some(next) = &mut self.next {
+            next.keep(policy);
+        }
+    }
+
     fn held(&self) -> usize {
-        self.next.as_ref().map_or(0, |next| next.held())
+        let bodies = self.keeping.iter().flatten().map(|it| it.body.held()).sum::<usize>();
+        bodies + self.next.as_ref().map_or(0, |next| next.held())
     }
 }
 

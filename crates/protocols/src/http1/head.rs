@@ -19,6 +19,8 @@ pub(super) struct Head<T> {
 pub(super) struct Framing {
     pub content_length: Option<u64>,
     pub chunked: bool,
+    /// Whether it is compressed on its way.
+    pub coded: bool,
     /// What `Upgrade` names.
     pub upgrade: Option<Upgrade>,
 }
@@ -155,6 +157,7 @@ impl Framing {
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
                 self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                self.coded = !self.chunked || memchr::memchr(b',', value).is_some();
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => {
                 let is = |name: &[u8]| value.trim_ascii().eq_ignore_ascii_case(name);

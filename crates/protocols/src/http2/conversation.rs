@@ -116,6 +116,7 @@ impl Http2 {
         {
             counter.lose();
         }
+        stream.misses(Side::Client);
         let message = self.finish(Side::Client, frame.stream);
         let part = self.part(Side::Client, frame.stream);
         let part = Part { last: true, truncated, message, ..part };
@@ -130,26 +131,30 @@ impl Http2 {
             Counts::Messages(counter) => Some(counter.messages()),
             Counts::Perhaps | Counts::None => None,
         };
+        let kept = stream.bodies[side as usize].take();
+        let body = kept.as_ref().and_then(|body| body.text());
         let said: Option<Message> = match side {
             Side::Client => stream
                 .asked
                 .take()
-                .map(|asked| Request { grpc: messages.or(asked.grpc), ..*asked }.into()),
-            Side::Server => stream
-                .answered
-                .take()
-                .map(|answered| Response { grpc: messages.or(answered.grpc), ..*answered }.into()),
+                .map(|asked| Request { grpc: messages.or(asked.grpc), body, ..*asked }.into()),
+            Side::Server => stream.answered.take().map(|answered| {
+                Response { grpc: messages.or(answered.grpc), body, ..*answered }.into()
+            }),
         };
         self.streams.end_if_done(id);
-        said.filter(|_| messages.is_some())
+        said.filter(|_| messages.is_some() || kept.is_some())
     }
 
     fn reset(&mut self, side: Side, frame: &Frame, asked: &dyn Outstanding) -> Step {
         let id = frame.stream;
         let waits = self.is_asked(id, asked);
         let reset = Some(Reset(frame.word(0).unwrap_or(u32::MAX)));
-        let stream = self.streams.get(id);
+        let mut stream = self.streams.get(id);
         let open = stream.as_ref().is_some_and(|stream| stream.response == Leg::Open);
+        if let Some(stream) = &mut stream {
+            stream.misses(Side::Server);
+        }
         let done = stream.as_ref().is_some_and(|stream| stream.response == Leg::Done);
         let begun = stream.and_then(|stream| stream.answered.as_deref_mut());
         let message = match begun {
@@ -183,6 +188,22 @@ impl Http2 {
         if let Some(stream) = self.streams.get(id) {
             part.truncated = *stream.leg(side) != Leg::Open;
             let wants = ends == Ends::Open && frame.there.len() < WANTED;
+            if let Some(body) = &mut stream.bodies[side as usize]
+                && body.room() > 0
+            {
+                match frame.content() {
+                    Some((there, unseen))
+                        if unseen == 0 || there.len() >= body.room() || !wants =>
+                    {
+                        body.see(there);
+                        if unseen > 0 {
+                            body.miss();
+                        }
+                    }
+                    None if !wants || !frame.there.is_empty() => body.miss(),
+                    _ => return Step::More,
+                }
+            }
             let (there, unseen) = match (*stream.counts(side), frame.content()) {
                 (Counts::None, _) => (&[][..], 0),
                 (_, Some((there, unseen))) => (there, u64::from(unseen)),
@@ -293,6 +314,10 @@ impl Conversation for Http2 {
             }
         }
         Found::Nowhere { keep: keep.unwrap_or(0) }
+    }
+
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
     }
 
     fn held(&self) -> usize {

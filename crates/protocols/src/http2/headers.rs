@@ -5,7 +5,7 @@ use super::conversation::{Http2, pass, take};
 use super::frame::{END_HEADERS, END_STREAM, Frame, kind};
 use super::streams::{Counts, Leg};
 use crate::grpc::{self, Counter, Messages};
-use crate::http::{Request, Response, Version};
+use crate::http::{Body, Request, Response, Version};
 use crate::{Outstanding, Part, Side, Step};
 
 impl Http2 {
@@ -74,6 +74,7 @@ impl Http2 {
     }
 
     fn request(&mut self, block: &mut Block, whole: bool) -> Part {
+        let policy = self.policy.clone();
         self.streams.note(block.stream);
         let (id, last) = (block.stream, block.ends && whole);
         let mut part = self.part(Side::Client, id);
@@ -102,8 +103,12 @@ impl Http2 {
                     None if holes && post => Counts::Perhaps,
                     _ => Counts::None,
                 };
+                // Whether it is compressed is not known where something was not seen.
+                let body = (!holes).then(|| Body::of(&request.fields, &policy)).flatten();
+                stream.bodies[Side::Client as usize] = body.map(Box::new);
                 let counts = !matches!(stream.sent, Counts::None);
-                stream.asked = counts.then(|| Box::new(request.clone()));
+                let keeps = stream.bodies[Side::Client as usize].is_some();
+                stream.asked = (counts || keeps).then(|| Box::new(request.clone()));
             }
         }
         part.message = Some(block.message());
@@ -116,7 +121,7 @@ impl Http2 {
         whole: bool,
         asked: &dyn Outstanding,
     ) -> Option<Part> {
-        let id = block.stream;
+        let (id, policy) = (block.stream, self.policy.clone());
         let Head::Response(response) = &mut block.head else {
             return None;
         };
@@ -145,6 +150,10 @@ impl Http2 {
             }
             let holes = block.holes || block.cut;
             let stream = self.streams.open(id);
+            if !open && !last {
+                let body = (!holes).then(|| Body::of(&response.fields, &policy)).flatten();
+                stream.bodies[Side::Server as usize] = body.map(Box::new);
+            }
             if !open {
                 stream.received = match response.fields.content_type {
                     _ if called => Counts::Messages(Counter::default()),

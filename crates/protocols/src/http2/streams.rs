@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::grpc::{Counter, Messages};
-use crate::http::{Request, Response};
+use crate::http::{Body, Request, Response};
 use crate::{Message, Side};
 
 /// The streams, at most so many of them; the oldest go first.
@@ -29,6 +29,8 @@ pub(super) struct Stream {
     /// Whether it is gRPC that is asked, and answered.
     pub sent: Counts,
     pub received: Counts,
+    /// What is kept of what either side says.
+    pub bodies: [Option<Box<Body>>; 2],
 }
 
 /// How far a message is.
@@ -115,12 +117,15 @@ impl Streams {
                 Counts::Perhaps => *counts = Counts::None,
                 Counts::None => {}
             }
+            stream.misses(side);
         }
     }
 
     /// Roughly how many bytes of memory are held.
     pub(super) fn held(&self) -> usize {
-        self.open.len() * (size_of::<Stream>() + size_of::<Response>())
+        let bodies = self.open.values().flat_map(|stream| stream.bodies.iter().flatten());
+        let bodies = bodies.map(|body| body.held()).sum::<usize>();
+        bodies + self.open.len() * (size_of::<Stream>() + size_of::<Response>())
     }
 }
 
@@ -130,6 +135,13 @@ impl Stream {
         match side {
             Side::Client => &mut self.sent,
             Side::Server => &mut self.received,
+        }
+    }
+
+    /// What comes next of what `side` says is not seen.
+    pub(super) fn misses(&mut self, side: Side) {
+        if let Some(body) = &mut self.bodies[side as usize] {
+            body.miss();
         }
     }
 

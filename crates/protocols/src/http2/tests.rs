@@ -324,3 +324,72 @@ fn all_headers_if_they_are_wanted() {
         assert_eq!(kept.collect::<Vec<_>>(), expected);
     }
 }
+
+/// Literals of the static table: 31 is `content-type`, 26 `content-encoding`.
+fn typed(flags: u8, stream: u32, begins: &[u8], content_type: &str, more: &[u8]) -> Vec<u8> {
+    let kind = [&[0x0f, 0x10, content_type.len() as u8], content_type.as_bytes()].concat();
+    frame(kind::HEADERS, flags, stream, &[begins, &kind, more].concat())
+}
+
+fn keeping(bodies: usize) -> Dialogue {
+    let policy = Policy { bodies, ..Policy::default() };
+    let mut dialogue = Dialogue::over(&HTTP2, Transport::Stream, policy);
+    dialogue.client(PREFACE).client(&frame(kind::SETTINGS, 0, 0, b"\0\x03\0\0\0\x64"));
+    dialogue.server(&frame(kind::SETTINGS, 0, 0, b""));
+    dialogue
+}
+
+#[test]
+fn bodies_are_kept_of_streams_that_overlap() {
+    let said = [
+        typed(HEADERS, 1, b"\x83\x84", "application/json", b""),
+        typed(HEADERS, 3, b"\x83\x84", "text/plain", b""),
+        frame(kind::DATA, 0, 1, b"{\"password\":"),
+        frame(kind::DATA, 8, 3, b"\x02mail j\0\0"),
+        frame(kind::DATA, STREAM, 1, b"\"x\"}"),
+        frame(kind::DATA, STREAM, 3, b"o@example.org, then"),
+    ]
+    .concat();
+    let answered = [
+        typed(HEADERS, 3, b"\x88", "application/json", &field("content-encoding", "gzip")),
+        frame(kind::DATA, STREAM, 3, b"[17]"),
+        typed(HEADERS, 1, b"\x88", "text/html", b""),
+        frame(kind::DATA, 0, 1, b"<pin>1</pin> and what comes behind"),
+        frame(kind::HEADERS, BOTH, 1, &field("x", "y")),
+    ]
+    .concat();
+    for length in [1, 3, 20, 1000] {
+        let mut dialogue = keeping(20);
+        for piece in said.chunks(length) {
+            dialogue.client(piece);
+        }
+        for piece in answered.chunks(length) {
+            dialogue.server(piece);
+        }
+        let bodies = dialogue.lines.iter().map(|line| {
+            let end = line.rfind(' ').unwrap();
+            line[..end].to_owned()
+        });
+        let expected = [
+            r#"> POST / [{"password":"***"}]"#,
+            "> POST / [mail ***,…]",
+            "< 200",
+            "< 200 [<pin>***</pin> and …]",
+        ];
+        assert_eq!(bodies.collect::<Vec<_>>(), expected, "{length}");
+    }
+}
+
+#[test]
+fn a_body_with_a_hole_ends_there() {
+    let mut dialogue = keeping(1000);
+    dialogue.client(&typed(HEADERS, 1, b"\x83\x84", "application/json", b""));
+    dialogue.says(Side::Client, b"\0\x10\0\0\0\0\0\0\x01{\"token\":\"abc", Ends::Hole(0x1000 - 13));
+    dialogue.client(&frame(kind::DATA, STREAM, 1, b"\"tail\""));
+    assert!(dialogue.lines[0].starts_with(r#"> POST / [{"token":"***"…]"#), "{:?}", dialogue.lines);
+    // What is given up by the server is told with what came of it.
+    dialogue.server(&typed(HEADERS, 1, b"\x88", "text/plain", b""));
+    dialogue.server(&frame(kind::DATA, 0, 1, b"half of it"));
+    dialogue.server(&frame(kind::RST_STREAM, 0, 1, b"\0\0\0\x08"));
+    assert!(dialogue.lines[1].contains("(CANCEL) [half of …]"), "{:?}", dialogue.lines);
+}

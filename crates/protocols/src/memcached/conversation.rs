@@ -261,6 +261,10 @@ impl Conversation for Memcached {
         }
     }
 
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
+    }
+
     fn find(&mut self, side: Side, bytes: &[u8]) -> Found {
         self.cut[side as usize] = false;
         match side {

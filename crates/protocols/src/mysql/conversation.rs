@@ -173,6 +173,10 @@ impl Conversation for MySql {
         }
     }
 
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
+    }
+
     fn find(&mut self, side: Side, bytes: &[u8]) -> Found {
         match side {
             Side::Client => {

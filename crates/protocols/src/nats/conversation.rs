@@ -183,6 +183,10 @@ impl Conversation for Nats {
         Step::Take { length: length as u64 + behind, part }
     }
 
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
+    }
+
     fn find(&mut self, side: Side, bytes: &[u8]) -> Found {
         self.cut[side as usize] = false;
         let verdict = |at: usize| super::begins(side, &bytes[at..]);

@@ -45,7 +45,10 @@ pub fn sql(statement: &str, dialect: Dialect, limit: usize) -> Sql {
         }
         rest = &rest[length..];
     }
-    Sql { verb: verb.found.unwrap_or(verb.first), text: out.text }
+    // Whether a client ends what it says with `;` makes it no other statement.
+    let mut text = out.text;
+    text.truncate(text.trim_end_matches([';', ' ']).len());
+    Sql { verb: verb.found.unwrap_or(verb.first), text }
 }
 
 enum Token {
@@ -281,12 +284,22 @@ mod tests {
                 "select * from t where a in (?) and b=?",
             ),
             ("select a-1 from t", "select a-? from t"),
-            ("/* app:x */ select /* /* deep */ */ 1;", "select ?;"),
+            ("/* app:x */ select /* /* deep */ */ 1;", "select ?"),
+            ("begin; select 1 ; ;\n", "begin; select ?"),
+            (";", ""),
             ("select 'cut here and the secr", "select ?"),
             ("", ""),
         ] {
             assert_eq!(normal(said), kept, "{said}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_statement_is_no_part_of_it() {
+        for said in ["SELECT 1;", "SELECT 1", "SELECT 1 ; -- all", "SELECT 1;;"] {
+            assert_eq!(normal(said), "SELECT ?", "{said}");
+        }
+        assert_eq!(sql("SELECT 1;", Dialect::MySql, 1024).text, "SELECT ?");
     }
 
     #[test]

@@ -1,12 +1,35 @@
 //! JSON, perhaps cut anywhere: values of keys that name secrets are taken out.
 
+use std::borrow::Cow;
+
 use super::{TAKEN_OUT, is_secret, text};
+
+/// How deep JSON that stands in strings of JSON is looked into.
+const DEEPEST: usize = 4;
 
 /// The JSON without the values of secret keys, and all its other strings redacted as text.
 ///
 /// It works on tokens, not on a tree: what is cut, or is no JSON, is redacted as far as it goes. A
-/// secret that is an object or an array is taken out whole.
+/// secret that is an object or an array is taken out whole, and so is a string whose escapes hide
+/// something: JSON again, or an address.
 pub fn json(body: &str) -> String {
+    inside(body, 0)
+}
+
+/// Whether text that was written in another way (with escapes, in percents) has something in it that
+/// must not leave: then all of it has to go, for its places are not known.
+pub(super) fn hides(plain: &str) -> bool {
+    hides_inside(plain, 0)
+}
+
+fn hides_inside(plain: &str, depth: usize) -> bool {
+    match plain.trim_start().starts_with(['{', '[']) {
+        true => depth >= DEEPEST || inside(plain, depth + 1) != plain,
+        false => text(plain) != plain,
+    }
+}
+
+fn inside(body: &str, depth: usize) -> String {
     let bytes = body.as_bytes();
     let mut kept = String::with_capacity(body.len());
     let mut at = 0;
@@ -29,14 +52,16 @@ pub fn json(body: &str) -> String {
             continue;
         }
         let is_key = bytes[at..].trim_ascii_start().first() == Some(&b':');
-        if secret && !is_key {
+        let plain = unescaped(token);
+        let hidden = || matches!(plain, Cow::Owned(_)) && hides_inside(&plain, depth);
+        if (secret && !is_key) || hidden() {
             kept.push('"');
             kept.push_str(TAKEN_OUT);
             kept.push('"');
         } else {
             kept.push_str(&text(token));
         }
-        secret = is_key && is_secret(token.trim_matches('"').as_bytes());
+        secret = is_key && is_secret(plain.as_bytes());
     }
     kept
 }
@@ -44,6 +69,40 @@ pub fn json(body: &str) -> String {
 /// What numbers and words are made of, and anything that is no JSON.
 fn is_plain(byte: u8) -> bool {
     !matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b':' | b',' | b' ' | b'\n' | b'\r' | b'\t')
+}
+
+/// What a token says without its quotes; owned where it has escapes.
+fn unescaped(token: &str) -> Cow<'_, str> {
+    let said = token.strip_prefix('"').unwrap_or(token);
+    let said = said.strip_suffix('"').unwrap_or(said);
+    if !said.contains('\\') {
+        return Cow::Borrowed(said);
+    }
+    let mut plain = String::with_capacity(said.len());
+    let mut rest = said.chars();
+    while let Some(letter) = rest.next() {
+        if letter != '\\' {
+            plain.push(letter);
+            continue;
+        }
+        match rest.next() {
+            Some('n') => plain.push('\n'),
+            Some('r') => plain.push('\r'),
+            Some('t') => plain.push('\t'),
+            Some('b' | 'f') => plain.push(' '),
+            Some('u') => {
+                let digits = rest.as_str().get(..4);
+                let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                if number.is_some() {
+                    rest.nth(3);
+                }
+                plain.push(number.and_then(char::from_u32).unwrap_or('\u{fffd}'));
+            }
+            Some(other) => plain.push(other),
+            None => {}
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// The length of a string with its quotes, or of what is left of it.
@@ -95,6 +154,10 @@ mod tests {
             (r#"{"to":"jo@example.org"}"#, r#"{"to":"***"}"#),
             (r#"[{"api_key":"abc"#, r#"[{"api_key":"***""#),
             (r#"{"password":"half"#, r#"{"password":"***""#),
+            (r#"{"pass\u0077ord":"x","a":"b"}"#, r#"{"pass\u0077ord":"***","a":"b"}"#),
+            (r#"{"to":"jo\u0040example.org","a":"b\nc"}"#, r#"{"to":"***","a":"b\nc"}"#),
+            (r#"{"m":"{\"pin\":\"1234\"}","n":"{\"a\":1}"}"#, r#"{"m":"***","n":"{\"a\":1}"}"#),
+            (r#"{"m":"{\"password\":\"hal"#, r#"{"m":"***""#),
             ("", ""),
         ] {
             assert_eq!(json(said), kept, "{said}");

@@ -4,13 +4,19 @@
 //! hold is a [`Policy`]; what looks like a card number, an e-mail address or a token is taken out
 //! of all text in any case.
 
+mod body;
+mod form;
 mod headers;
 mod json;
+mod markup;
 mod query;
 mod text;
 
+pub use body::{Kind, body};
+pub use form::form;
 pub use headers::denied;
 pub use json::json;
+pub use markup::markup;
 pub use query::query;
 pub use text::text;
 
@@ -28,6 +34,35 @@ pub struct Policy {
     pub query_values: bool,
     /// Keep literals of SQL and the arguments of commands, as far as no other rule takes them out.
     pub literals: bool,
+    /// How many bytes are kept of a body that is text; 0 keeps none.
+    pub bodies: usize,
+}
+
+impl Policy {
+    /// Whether it keeps all that `other` keeps.
+    pub fn covers(&self, other: &Policy) -> bool {
+        let Policy { headers, denied_headers, query_values, literals, bodies } = other;
+        self.headers >= *headers
+            && self.query_values >= *query_values
+            && self.literals >= *literals
+            && self.bodies >= *bodies
+            && self.denied_headers.iter().all(|denied| denied_headers.contains(denied))
+    }
+
+    /// Keeps only what both keep.
+    pub fn and(&self, other: &Policy) -> Policy {
+        let denied = self.denied_headers.iter().chain(&other.denied_headers);
+        let mut denied_headers: Vec<String> = denied.cloned().collect();
+        denied_headers.sort();
+        denied_headers.dedup();
+        Policy {
+            headers: self.headers && other.headers,
+            denied_headers,
+            query_values: self.query_values && other.query_values,
+            literals: self.literals && other.literals,
+            bodies: self.bodies.min(other.bodies),
+        }
+    }
 }
 
 /// Whether the name of a field says that its value is secret: `api_key`, `userPassword`.
@@ -81,7 +116,26 @@ const SECRET_NAMES: [&str; 17] = [
 
 #[cfg(test)]
 mod tests {
-    use super::is_secret;
+    use super::{Policy, is_secret};
+
+    #[test]
+    fn what_two_keep_is_covered_by_both() {
+        let one = Policy { headers: true, bodies: 100, ..Policy::default() };
+        let other = Policy {
+            denied_headers: vec!["x-a".into()],
+            literals: true,
+            bodies: 10,
+            ..one.clone()
+        };
+        let both = one.and(&other);
+        assert_eq!((both.headers, both.literals, both.bodies), (true, false, 10));
+        assert_eq!(both.denied_headers, ["x-a"]);
+        assert!(one.covers(&both) && other.covers(&both) && !both.covers(&one));
+        assert!(!one.covers(&other) && !other.covers(&one) && one.covers(&one));
+        // One that denies a header keeps less.
+        let denies = Policy { denied_headers: vec!["x-a".into()], ..one.clone() };
+        assert!(one.covers(&denies) && !denies.covers(&one));
+    }
 
     #[test]
     fn names_of_secrets() {

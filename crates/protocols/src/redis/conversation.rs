@@ -247,6 +247,10 @@ impl Conversation for Redis {
         }
     }
 
+    fn keep(&mut self, policy: &Arc<Policy>) {
+        self.policy = policy.clone();
+    }
+
     fn find(&mut self, side: Side, bytes: &[u8]) -> Found {
         self.state(side).0.clear();
         let behind_line = |at: usize| at == 0 || bytes[..at].ends_with(b"\r\n");

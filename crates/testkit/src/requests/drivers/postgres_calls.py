@@ -185,7 +185,7 @@ def psql(work):
     subprocess.run(["psql", "-X", "-q", f"host={LOOPBACK} port={port} user={USER} dbname=postgres sslmode=disable gssencmode=disable",
                     "-f", work.path("script.sql")], check=True, stdout=subprocess.DEVNULL)
     for number in range(work.count):
-        log.call("SELECT", f"SELECT ? AS {word(number)};", "OK", since, None, (None, port), loose=True)
+        log.call("SELECT", f"SELECT ? AS {word(number)}", "OK", since, None, (None, port), loose=True)
     log.close()
 
 
@@ -200,7 +200,7 @@ def pgbench(work, mode):
     env = {**os.environ, "PGSSLMODE": "disable", "PGGSSENCMODE": "disable"}
     subprocess.run(["pgbench", "-n", "-h", LOOPBACK, "-p", str(port), "-U", USER, "-c", str(clients), "-j", "2", "-t", str(each),
                     "-M", mode, "-f", script, "postgres"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
-    one, two = ("SELECT ? AS one;", "SELECT ? + ? AS two;") if mode == "simple" else ("SELECT $1 AS one;", "SELECT $1 + ? AS two;")
+    one, two = ("SELECT ? AS one", "SELECT ? + ? AS two") if mode == "simple" else ("SELECT $1 AS one", "SELECT $1 + ? AS two")
     for shown in (one, two):
         log.tally("SELECT", each * clients, resource=shown, status="OK")
     log.close()
