@@ -175,7 +175,7 @@ mod tests {
         }
         let strictest = policies.strictest();
         assert_eq!((strictest.query_values, strictest.literals), (true, false));
-        assert_eq!(strictest.bodies, 100);
+        assert_eq!((strictest.bodies, policies.bodies()), (100, 1000));
         for elsewhere in [1, 3] {
             assert_eq!(policies.of(elsewhere, &cgroups), (&policies.whole, true));
         }
