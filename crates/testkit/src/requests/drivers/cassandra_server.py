@@ -44,12 +44,17 @@ def rows(names, values):
     return RESULT, head + struct.pack(">i", len(values)) + cells
 
 
+def is_of_system(words):
+    """Whether the driver asks this by itself."""
+    return words[0] == "select" and any(word.startswith("system") for word in words)
+
+
 def statement(text):
     """What comes of it."""
     words = text.lower().split()
     if "system.local" in words:
         return rows(LOCAL, [[cell for *_, cell in LOCAL]])
-    if words[0] == "select" and any(word.startswith("system") for word in words):
+    if is_of_system(words):
         return rows(LOCAL, [])
     if words[0] not in ("select", "insert", "update", "delete", "use"):
         return error(SYNTAX, f"line 1:0 no viable alternative at input '{words[0]}'")
@@ -61,8 +66,8 @@ def statement(text):
 
 
 class Connection:
-    def __init__(self, line):
-        self.line, self.file, self.codec = line, line.makefile("rb"), None
+    def __init__(self, line, notes):
+        self.line, self.file, self.codec, self.notes = line, line.makefile("rb"), None, notes
         self.prepared, self.rest = {}, b""
 
     def exactly(self, length):
@@ -110,6 +115,8 @@ class Connection:
         if opcode in (QUERY, PREPARE):
             length, = struct.unpack_from(">i", body)
             text = body[4:4 + length].decode()
+            if is_of_system(text.lower().split()):
+                self.notes.write(text + "\n")
             return statement(text) if opcode == QUERY else self.prepare(version, text)
         if opcode == EXECUTE:
             length, = struct.unpack_from(">H", body)
@@ -135,9 +142,10 @@ class Connection:
         return RESULT, head + asks + gives
 
 
-def serve(listener):
-    """Answers everybody, each in a thread."""
-    while True:
-        line, _ = listener.accept()
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=Connection(line).serve, daemon=True).start()
+def serve(listener, notes):
+    """Answers everybody, each in a thread. What is asked of the system is noted, a line each."""
+    with open(notes, "w", buffering=1) as notes:
+        while True:
+            line, _ = listener.accept()
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=Connection(line, notes).serve, daemon=True).start()
