@@ -49,6 +49,19 @@ pub(crate) const CLIENTS: Set = Set {
     imports: "asyncpg, grpc, pika, psycopg, pymysql, redis",
 };
 
+/// What makes more of them. Apart, as these may have nothing for a Python that the others run on.
+pub(crate) const MORE_CLIENTS: Set = Set {
+    what: "clients of Kafka, MongoDB and Cassandra, with a broker and a server",
+    packages: &[
+        "cassandra-driver==3.30.1",
+        "confluent-kafka==2.16.1",
+        "neosqlite==1.17.2",
+        "nx-27017==0.8.1",
+        "pymongo==4.20.0",
+    ],
+    imports: "cassandra.cluster, confluent_kafka, nx_27017.nx_27017, pymongo",
+};
+
 /// The interpreter; makes the environment and installs `set` where they are not there yet.
 pub(crate) fn ensure(set: &Set) -> Result<PathBuf> {
     setup::ensure(Scope { python: true, ..Scope::default() })?;

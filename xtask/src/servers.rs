@@ -157,9 +157,11 @@ fn unpack(home: &Path, unpacked: &Path, packages: &[String]) -> Result<()> {
     let mut files = match apt.closure(packages) {
         Ok(files) => files,
         // One that Debian lacks must not keep the others away.
-        Err(_) => {
-            packages.iter().filter_map(|it| apt.closure(&[it.clone()]).ok()).flatten().collect()
-        }
+        Err(_) => packages
+            .iter()
+            .filter_map(|it| apt.closure(std::slice::from_ref(it)).ok())
+            .flatten()
+            .collect(),
     };
     files.sort();
     files.dedup();

@@ -50,7 +50,7 @@ fn run(words: &Words) -> Result<()> {
     let programs = build()?;
     let k8s = if words.has("--k8s") { kubernetes(&mut tally) } else { k8s::kept() };
     // Tests that cannot have it say so by name.
-    let sets = [&python::READERS, &python::CLIENTS];
+    let sets = [&python::READERS, &python::CLIENTS, &python::MORE_CLIENTS];
     let python =
         sets.map(|set| python::ensure(set).map_err(|failure| say(failure.to_string())).ok());
     let python = python.into_iter().flatten().next();

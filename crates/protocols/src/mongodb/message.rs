@@ -203,7 +203,7 @@ pub(super) fn summary(request: Option<&Any>, response: Option<&Any>) -> Summary 
     {
         summary.status = match response.failed() {
             true if !response.code_name.is_empty() => Some(response.code_name.clone().into()),
-            true => Some(response.code.unwrap_or(0).to_string().into()),
+            true => Some(response.code.map_or("ERROR".into(), |code| code.to_string().into())),
             false => response.ok.map(|_| "OK".into()),
         };
         summary.error = response.failed().then(|| response.error.clone());

@@ -103,6 +103,17 @@ fn sections_of_documents_and_errors_of_writes() {
     }
 }
 
+/// Old servers and those that are not MongoDB give some errors no number.
+#[test]
+fn an_error_without_a_number_is_one() {
+    let mut dialogue = Dialogue::new(&MONGODB);
+    dialogue.client(&msg(1, 0, 0, &find()));
+    let failed = document(&[&number("ok", 0), &text("errmsg", "Operator '$hunter' is not there")]);
+    dialogue.server(&msg(2, 1, 0, &failed));
+    let (said, _) = dialogue.lines[1].rsplit_once(' ').unwrap();
+    assert_eq!(said, "< ERROR (Operator '***' is not there)");
+}
+
 #[test]
 fn no_answer_is_wanted() {
     let mut dialogue = Dialogue::new(&MONGODB);

@@ -51,7 +51,7 @@ pub enum Group {
     Dns,
     /// A hundred requests at once on one connection: HTTP/2 and gRPC.
     Interleaved,
-    /// memcached, MariaDB, NATS.
+    /// memcached, MariaDB, RabbitMQ, NATS, Kafka, MongoDB, Cassandra.
     Others,
     /// Servers that ran and connections that were open before.
     Late,
@@ -83,12 +83,16 @@ macro_rules! drivers {
 const DRIVERS: &[(&str, &str)] = drivers![
     "amqp_calls.py",
     "calls.py",
+    "cassandra_calls.py",
+    "cassandra_server.py",
     "dns_calls.py",
     "go_calls.py",
     "grpc_calls.py",
     "http2_calls.py",
     "http_calls.py",
+    "kafka_calls.py",
     "memcached_calls.py",
+    "mongodb_calls.py",
     "mysql_calls.py",
     "nats_calls.py",
     "postgres_calls.py",
@@ -155,6 +159,10 @@ pub fn all() -> Vec<Case> {
         Case::new(Others, "mysql", "statements", 300, 300, MARIADB, &["pymysql"]),
         Case::new(Others, "amqp", "messages", 400, 400, RABBITMQ, &["pika"]),
         Case::new(Others, "nats", "messages", 300, 500, &["nats-server"], &[]),
+        Case::new(Others, "kafka", "messages", 500, 500, &[], &["confluent_kafka"]),
+        Case::new(Others, "mongodb", "commands", 300, 300, &[], &["nx_27017.nx_27017", "pymongo"]),
+        Case::new(Others, "cassandra", "version-4", 500, 500, &[], &["cassandra.cluster"]),
+        Case::new(Others, "cassandra", "version-5", 500, 500, &[], &["cassandra.cluster"]),
         go("http1", 1000, 0),
         go("http2", 1000, 0),
         go("python", 200, 200),

@@ -40,9 +40,9 @@ def messages(work):
 
     for number in range(work.count // 4):
         pace.wait()
-        queue = word(number)
+        queue = word(number % 200)
         call("queue.declare", queue, "OK", lambda: sure.queue_declare(queue, exclusive=True))
-        call("basic.publish", queue, "OK", lambda: sure.basic_publish("", queue, b"x" * (100 + 100 * number)))
+        call("basic.publish", queue, "OK", lambda: sure.basic_publish("", queue, b"x" * (100 + 100 * (number % 100))))
         call("basic.get", queue, "OK", lambda: sure.basic_get(queue, auto_ack=True))
         call("basic.get", queue, "EMPTY", lambda: sure.basic_get(queue, auto_ack=True))
     for number in range(10):

@@ -32,7 +32,7 @@ def hundred_streams(work, size=1000):
     """Each method is called once."""
     port, log = free_port(), work.log("grpc")
     work.servers.fork(serve, port, size)
-    asyncio.run(ask(port, work.count, log))
+    asyncio.run(ask(port, work.count, work.rate, log))
     log.close()
 
 
@@ -41,15 +41,17 @@ def large_answers(work):
     hundred_streams(work, 40_000)
 
 
-async def ask(port, count, log):
+async def ask(port, count, rate, log):
     import grpc
 
     async with grpc.aio.insecure_channel(f"{LOOPBACK}:{port}") as channel:
         await asyncio.wait_for(channel.channel_ready(), 20)
-        numbers = iter(range(count))
+        numbers, begun = iter(range(count)), time.perf_counter()
 
         async def one_after_another():
             for number in numbers:
+                if rate:
+                    await asyncio.sleep(begun + number / rate - time.perf_counter())
                 operation = f"/shop.v1.Orders/{word(number)}"
                 since, clock = time.time_ns(), time.perf_counter_ns()
                 await channel.unary_unary(operation)(b"which one?")

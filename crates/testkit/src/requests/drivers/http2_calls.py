@@ -19,7 +19,8 @@ def hundred_streams(work, size=100):
     list_ = os.path.join(work.home, "paths")
     with open(list_, "w") as file:
         file.writelines(f"http://{LOOPBACK}:{port}{path}\n" for path in paths)
-    subprocess.run(["h2load", "-n", str(2 * count), "-c", "2", "-m", "100", "-i", list_], check=True,
+    rate = ["--rps", str(work.rate / 2)] if work.rate else []
+    subprocess.run(["h2load", "-n", str(2 * count), "-c", "2", "-m", "100", *rate, "-i", list_], check=True,
                    stdout=subprocess.DEVNULL)
     for number, path in enumerate(paths):
         log.tally("GET", 2, resource=path, status="404" if number % 2 else "200")
