@@ -10,7 +10,8 @@ pub(crate) const BODY: u8 = 1;
 /// The kind that matters.
 pub(crate) const HEAD: u8 = 2;
 
-pub(crate) const FRAMES: Frames = Frames { never: 0xe0 << 24, kinds: 0b110, copied: 0b100, first: 64 };
+pub(crate) const FRAMES: Frames =
+    Frames { never: 0xe0 << 24, kinds: 0b110, copied: 0b100, first: 64 };
 
 /// Bytes, and which of them have to be copied.
 pub(crate) struct Stream {
