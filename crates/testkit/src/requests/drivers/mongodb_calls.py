@@ -10,8 +10,9 @@ COLLECTIONS = 50
 
 def server(work):
     port = free_port()
-    work.servers.start([sys.executable, "-m", "nx_27017.nx_27017", "--db", "memory", "--host", LOOPBACK, "-p", str(port)],
-                       port, cwd=work.home)
+    # Its log and pid file would else be in /tmp, and stay.
+    work.servers.start([sys.executable, "-m", "nx_27017.nx_27017", "--db", "memory", "--host", LOOPBACK, "-p", str(port),
+                        "--log-file", work.path("nx.log"), "--pid-file", work.path("nx.pid")], port, cwd=work.home)
     return port
 
 
