@@ -46,9 +46,9 @@ pub(crate) fn frame(kind: u8, what: &[u8]) -> Vec<u8> {
 pub(crate) fn stream(count: usize) -> Stream {
     let mut chance = Chance(1);
     let mut bytes = PREFACE.to_vec();
-    let mut wanted = vec![0..PREFACE.len()];
+    let mut wanted: Vec<Range<usize>> = std::iter::once(0..PREFACE.len()).collect();
     for _ in 0..count {
-        let is_head = chance.next() % 3 == 0;
+        let is_head = chance.next().is_multiple_of(3);
         let (kind, most) = if is_head { (HEAD, 12_000) } else { (BODY, 60_000) };
         let length = chance.size(most) - 1;
         let what: Vec<u8> = (0..length).map(|_| chance.next() as u8).collect();
